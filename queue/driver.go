@@ -1,0 +1,131 @@
+package queue
+
+import (
+	"context"
+	"time"
+)
+
+// Driver is a store of one queue.
+//
+// It is safe for concurrent use. It neither retries nor logs: an error of the
+// store comes back wrapped in ErrUnavailable when the same call may be tried
+// again, as itself when that is pointless. A cancelled context returns at
+// once. Arguments are not retained after the call, results belong to the
+// caller. Input is checked before it gets here.
+type Driver interface {
+	Producer
+	Consumer
+	Inspector
+	Controller
+	Close() error
+}
+
+// Producer adds items.
+type Producer interface {
+	// Enqueue adds items, in their order, and returns one outcome for each.
+	Enqueue(ctx context.Context, items []Item) ([]Outcome, error)
+	// Seal says that nothing more joins a batch. Sealing twice is no error.
+	Seal(ctx context.Context, batch string) error
+}
+
+// Consumer is the store as a worker sees it. Every method that takes a lease
+// refuses a token that is not current with ErrLeaseLost and changes nothing.
+type Consumer interface {
+	Exchange(ctx context.Context, x Exchange) (Reply, error)
+	// Extend renews leases to the queue's full lease from now. The errors
+	// are one for each lease: nil or ErrLeaseLost.
+	Extend(ctx context.Context, worker string, leases []Lease) ([]error, error)
+	// Commit decides what the item publishes: from here on a later holder
+	// finds record in its lease instead of running the item again. The same
+	// token may commit the same record twice.
+	Commit(ctx context.Context, l Lease, record []byte) error
+	// Wait returns when there may be something to claim, and after limit at
+	// the latest. Many may wait; few are woken.
+	Wait(ctx context.Context, limit time.Duration) error
+	// Leave asks for the worker to stop: granted, in one step with the check,
+	// only if nothing is claimable and nothing comes due within idle. After
+	// it the worker's claims return nothing and Reply.Gone.
+	Leave(ctx context.Context, worker string, idle time.Duration) (bool, error)
+}
+
+// Inspector reads without changing anything that a caller can see.
+type Inspector interface {
+	// Depth is exact at the moment of the call.
+	Depth(ctx context.Context) (Depth, error)
+	// Items lists records that match, ordered by state.
+	Items(ctx context.Context, q Query) ([]Record, error)
+	// Batches lists every batch, oldest first.
+	Batches(ctx context.Context) ([]BatchInfo, error)
+}
+
+// Controller steers a queue from outside.
+type Controller interface {
+	// Expire ends every lease of a worker that is proven dead, as if their
+	// deadlines had passed with this failure, and returns how many.
+	Expire(ctx context.Context, worker string, f Failure) (int, error)
+	// SetPolicy states values of the policy (its zero fields state nothing)
+	// and returns the whole policy in force. A value that differs from the
+	// one in force is a *PolicyConflict unless force is set.
+	SetPolicy(ctx context.Context, p Policy, force bool) (Policy, error)
+}
+
+// Depth counts the items of a queue by state.
+type Depth struct {
+	Blocked, Delayed, Ready, Leased, Done, Dead, Cancelled int64
+
+	Held    int64         // of Ready: those that no one may claim, since their batch is suspended or the queue paused
+	NextDue time.Duration // until the first delayed item or lease deadline; negative if there is none
+}
+
+// Claimable is the ready items that a claim would get now.
+func (d Depth) Claimable() int64 { return d.Ready - d.Held }
+
+// Unfinished is the items that may still be worked on.
+func (d Depth) Unfinished() int64 { return d.Blocked + d.Delayed + d.Ready + d.Leased }
+
+// Total is every item that the queue keeps.
+func (d Depth) Total() int64 { return d.Unfinished() + d.Done + d.Dead + d.Cancelled }
+
+// Query selects items. Its zero value is every item that is not done.
+type Query struct {
+	States []State // nil: all but Done
+	ID     string  // only this one, whatever its state
+	Batch  string
+	Limit  int // 0: no limit
+}
+
+// Record is an item as a person sees it.
+type Record struct {
+	Item     Item
+	State    State
+	Attempts int // attempts that ended
+	Releases int
+	Failures []Failure // of the attempts that ended, the newest MaxFailures of them, oldest first
+	Result   []byte    // of a done item
+	Token    uint64    // of a leased item
+	Worker   string    // of a leased item
+	Due      time.Duration
+}
+
+// MaxFailures is how many failures a record keeps; the first is always one of
+// them.
+const MaxFailures = 8
+
+// BatchInfo is a batch and its counts.
+type BatchInfo struct {
+	Name      string
+	Sealed    bool
+	Suspended bool
+	Cancelled bool
+	Depth     Depth
+}
+
+// Complete tells whether everything that the batch will ever hold is done.
+func (b BatchInfo) Complete() bool {
+	return b.Sealed && !b.Cancelled && b.Depth.Unfinished()+b.Depth.Dead+b.Depth.Cancelled == 0
+}
+
+// Failed tells whether the batch has ended without all of it done.
+func (b BatchInfo) Failed() bool {
+	return b.Sealed && b.Depth.Unfinished() == 0 && b.Depth.Dead+b.Depth.Cancelled > 0
+}

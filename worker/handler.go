@@ -1,0 +1,114 @@
+// Package worker claims items, runs a Handler on each and settles what became
+// of them: it renews leases while a handler works, cancels the handler whose
+// lease is lost, and gives back what it cannot finish.
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sluice.dev/queue"
+)
+
+// Handler does the work of one item. It must be safe for concurrent use, and
+// idempotent: an item may run again after a worker or a store failed.
+//
+// Its error says what becomes of the item: nil is done; Permanent buries it;
+// Retry tries it again after a delay of its own; Release gives it back without
+// counting an attempt; any other error counts an attempt and tries again after
+// the queue's delay. Fail adds a cause, an exit code and a tail of stderr.
+//
+// The context is cancelled with cause queue.ErrLeaseLost when the lease is
+// gone (whatever is returned then is not settled) and with ErrShutdown when the
+// worker must leave before the item is done (return Release).
+type Handler interface {
+	Handle(ctx context.Context, a *Attempt) error
+}
+
+// HandlerFunc is a function as a Handler.
+type HandlerFunc func(ctx context.Context, a *Attempt) error
+
+// Handle calls f.
+func (f HandlerFunc) Handle(ctx context.Context, a *Attempt) error { return f(ctx, a) }
+
+// ErrShutdown is the cause of a context that ends since the worker leaves.
+var ErrShutdown = errors.New("the worker is leaving")
+
+// Attempt is one try at an item, for as long as its handler runs.
+type Attempt struct {
+	queue.Lease
+	Worker string // the worker's id
+	Slot   int    // 1 to the worker's concurrency; no two running attempts of a worker share one
+	Result []byte // set by the handler; kept with the done record
+
+	commit func(ctx context.Context, record []byte) error
+}
+
+// NewAttempt is an attempt outside a worker, for handlers under test.
+func NewAttempt(l queue.Lease, worker string, slot int, commit func(context.Context, []byte) error) *Attempt {
+	return &Attempt{Lease: l, Worker: worker, Slot: slot, commit: commit}
+}
+
+// Commit decides in the store what this attempt publishes. After it a later
+// holder finishes the publishing from record instead of running the item
+// again. It returns queue.ErrLeaseLost, with nothing changed, unless the
+// attempt's token is the current one, and tries for as long as ctx lasts while
+// the store cannot be reached.
+func (a *Attempt) Commit(ctx context.Context, record []byte) error { return a.commit(ctx, record) }
+
+// intent is an error that says how its lease is settled.
+type intent struct {
+	err     error
+	verb    queue.Verb
+	after   time.Duration
+	backoff bool
+}
+
+func (e *intent) Error() string { return e.err.Error() }
+func (e *intent) Unwrap() error { return e.err }
+
+// Permanent is an error that no retry mends: the item is dead at once.
+func Permanent(err error) error { return &intent{err: err, verb: queue.Bury} }
+
+// Retry is an error after which the item waits this long before its next
+// attempt, in place of the queue's own delay.
+func Retry(err error, after time.Duration) error {
+	return &intent{err: err, verb: queue.Nack, after: after}
+}
+
+// Release gives the item back unharmed: the reason is not in the item. It
+// comes back at once the first time, later with growing delays.
+func Release(err error) error { return &intent{err: err, verb: queue.Release} }
+
+// ReleaseDelayed gives the item back unharmed, delayed from the first time.
+func ReleaseDelayed(err error) error {
+	return &intent{err: err, verb: queue.Release, backoff: true}
+}
+
+// failure is an error with its particulars.
+type failure struct{ queue.Failure }
+
+func (e *failure) Error() string { return e.Failure.String() }
+
+// Fail is an error with a cause, an exit code and a tail of stderr. It counts
+// as an attempt unless it is wrapped in Permanent, Retry or Release.
+func Fail(f queue.Failure) error { return &failure{f} }
+
+// settlement says how an attempt's lease ends after its handler returned err.
+func settlement(a *Attempt, err error) queue.Settlement {
+	s := queue.Settlement{Lease: a.Lease, Verb: queue.Ack, Result: a.Result}
+	if err == nil {
+		return s
+	}
+	s.Verb, s.Result = queue.Nack, nil
+	if in, ok := errors.AsType[*intent](err); ok {
+		s.Verb, s.After, s.Backoff = in.verb, in.after, in.backoff
+	}
+	if f, ok := errors.AsType[*failure](err); ok {
+		s.Failure = f.Failure
+	} else {
+		s.Failure = queue.Failure{Cause: queue.CauseError, Message: err.Error()}
+	}
+	return s
+}
