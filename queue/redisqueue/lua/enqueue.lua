@@ -1,0 +1,88 @@
+-- Adds items.
+-- ARGV    for each item: id, digest, priority, delay, batch, output, payload
+-- Output  an outcome for each: 1 added, 2 duplicate, 3 conflict, 4 output taken, 5 batch closed
+
+local WIDTH = 7
+local n = #ARGV / WIDTH
+local ids, outputs = {}, {}
+for i = 1, n do
+  local at = (i - 1) * WIDTH
+  ids[i] = ARGV[at + 1]
+  if ARGV[at + 6] ~= '' then outputs[#outputs + 1] = ARGV[at + 6] end
+end
+
+-- Digests of what is known, and who publishes what.
+local known, owner = {}, {}
+local function learn(records)
+  for i, rec in ipairs(records) do
+    if rec then known[ids[i]] = string.sub(rec, 1, 16) end
+  end
+end
+learn(read('HMGET', P .. 'p', ids))
+for _, bucket in ipairs(call('ZRANGEBYSCORE', P .. 'ob', int(NOW - Y.retention), '+inf')) do
+  learn(read('HMGET', P .. 'o:' .. bucket, ids))
+end
+if #outputs > 0 then
+  local owners = read('HMGET', P .. 'u', outputs)
+  for i, o in ipairs(outputs) do owner[o] = owners[i] end
+end
+
+local serials = {}
+local function serial(name)
+  local b = serials[name]
+  if b then return b end
+  b = tonumber(call('HGET', P .. 'bn', name) or nil)
+  if not b then
+    b = call('HINCRBY', P .. 'y', 'batches', 1)
+    call('HSET', P .. 'bn', name, b)
+    call('HSET', P .. 'b:' .. b, 'name', name, 'created', int(NOW))
+  end
+  serials[name] = b
+  return b
+end
+
+local outcomes, records, owners, groups, order = {}, {}, {}, {}, {}
+for i = 1, n do
+  local at = (i - 1) * WIDTH
+  local id, digest, p, wait, name, output, payload = unpack(ARGV, at + 1, at + WIDTH)
+  if known[id] then
+    outcomes[i] = known[id] == digest and 2 or 3
+  elseif output ~= '' and owner[output] and owner[output] ~= id then
+    outcomes[i] = 4
+  else
+    local b = serial(name)
+    local it = batch(b)
+    if it.sealed or it.cancelled then
+      outcomes[i] = 5
+    else
+      outcomes[i] = 1
+      known[id] = digest
+      records[#records + 1] = id
+      records[#records + 1] = digest .. ':' .. p .. ':' .. b .. ':' .. #output .. ':' .. output .. payload
+      if output ~= '' then
+        owner[output] = id
+        owners[#owners + 1] = output
+        owners[#owners + 1] = id
+      end
+      wait = tonumber(wait)
+      if wait > 0 then
+        later('r', tonumber(p), b, id, NOW + wait)
+      else
+        local key = p .. ':' .. b
+        local g = groups[key]
+        if not g then
+          g = {p = tonumber(p), b = b, ids = {}}
+          groups[key] = g
+          order[#order + 1] = g
+        end
+        g.ids[#g.ids + 1] = id
+      end
+    end
+  end
+end
+
+if #records > 0 then each('HSET', P .. 'p', records) end
+if #owners > 0 then each('HSET', P .. 'u', owners) end
+for _, g in ipairs(order) do place('r', g.p, g.b, g.ids) end
+finish()
+return outcomes

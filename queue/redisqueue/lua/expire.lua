@@ -1,0 +1,13 @@
+-- Ends the leases of a worker that is proven dead.
+-- ARGV    worker, failure
+-- Output  how many
+
+local refs = {}
+for _, ref in ipairs(call('ZRANGE', P .. 'l', 0, -1)) do
+  if parse(ref).worker == ARGV[1] then refs[#refs + 1] = ref end
+end
+if #refs > 0 then expire(refs, ARGV[2]) end
+call('HDEL', P .. 'k', ARGV[1])
+call('ZREM', P .. 't', ARGV[1])
+finish()
+return #refs

@@ -1,0 +1,16 @@
+-- Renews leases to a full lease from now.
+-- ARGV    refs
+-- Output  1 or 0 for each: whether it is held
+
+local held = current(ARGV)
+local adds, out = {}, {}
+for i, ref in ipairs(ARGV) do
+  out[i] = held[ref] and 1 or 0
+  if held[ref] then
+    adds[#adds + 1] = int(NOW + Y.lease)
+    adds[#adds + 1] = ref
+  end
+end
+if #adds > 0 then each('ZADD', P .. 'l', adds) end
+finish()
+return out

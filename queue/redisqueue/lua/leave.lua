@@ -1,0 +1,13 @@
+-- Lets a worker go if nothing is claimable and nothing comes due.
+-- ARGV    worker, idle
+-- Output  1 when it may leave
+
+sweep(100)
+finish()
+local quiet = Y.paused == 1 or call('EXISTS', P .. 'a') == 0
+if not quiet or (Y.due and Y.due <= NOW + tonumber(ARGV[2])) then return 0 end
+local kept = call('HGET', P .. 'k', ARGV[1])
+local seq = kept and string.match(kept, '^(%d+)') or '0'
+call('HSET', P .. 'k', ARGV[1], seq .. ' ' .. int(NOW) .. ' 0 1  ')
+call('ZREM', P .. 't', ARGV[1])
+return 1

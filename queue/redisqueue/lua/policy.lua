@@ -1,0 +1,14 @@
+-- States values of the policy.
+-- ARGV    force (1 or 0), then field, value, ...
+-- Output  {1, field, in force, stated} for a contradiction, nothing changed;
+--         else {0, lease, backoffLimit, retryDelay, retryDelayMax, disruptionLimit, retention}
+
+for i = 2, #ARGV, 2 do
+  local was = call('HGET', P .. 'y', ARGV[i])
+  if was and was ~= ARGV[i + 1] and ARGV[1] ~= '1' then return {1, ARGV[i], was, ARGV[i + 1]} end
+end
+for i = 2, #ARGV, 2 do
+  call('HSET', P .. 'y', ARGV[i], ARGV[i + 1])
+  Y[ARGV[i]] = tonumber(ARGV[i + 1])
+end
+return {0, int(Y.lease), int(Y.backoffLimit), int(Y.retryDelay), int(Y.retryDelayMax), int(Y.disruptionLimit), int(Y.retention)}
