@@ -1,0 +1,67 @@
+// Package coordinator keeps as many workers as the queue's depth asks for. The
+// plan is arithmetic; a launcher carries it out with local processes or with
+// Kubernetes Jobs.
+package coordinator
+
+import (
+	"fmt"
+
+	"sluice.dev/queue"
+)
+
+// Options bounds the number of workers.
+type Options struct {
+	Min            int // workers that are kept though there is nothing to do; default 0
+	Max            int // workers at most; at least 1
+	ItemsPerWorker int // items that justify one more worker; default 1, at least a worker's slots
+}
+
+// Count is the workers of one launcher that are pending, starting or running
+// and not leaving.
+type Count struct {
+	Workers int
+	Slots   int // that they have together
+	Suspect int // slots of workers that claim nothing for now since all they tried has failed
+}
+
+// Decision is what the plan wants, with the numbers that it comes from.
+type Decision struct {
+	Claimable int64 // items that a claim would get now
+	Spare     int   // free slots of live workers
+	Live      int   // workers
+	Desired   int   // workers
+	Launch    int   // Desired - Live where that is positive: nobody is ever ended in order to scale down
+	Reason    string
+}
+
+// Plan is the rule: one worker more for each ItemsPerWorker claimable items
+// that no free slot waits for, within Min and Max. It is a pure function.
+// Leases of others and blocked items ask for nothing.
+func Plan(d queue.Depth, live Count, o Options) Decision {
+	perWorker := int64(max(o.ItemsPerWorker, 1))
+	busy := int(min(d.Leased, int64(live.Slots-live.Suspect)))
+	dec := Decision{
+		Claimable: d.Claimable(),
+		Spare:     max(live.Slots-live.Suspect-busy, 0),
+		Live:      live.Workers,
+	}
+	wanting := max(0, dec.Claimable-int64(dec.Spare))
+	more := (wanting + perWorker - 1) / perWorker
+	dec.Desired = int(min(max(int64(live.Workers)+more, int64(o.Min)), int64(o.Max)))
+	dec.Launch = max(0, dec.Desired-live.Workers)
+	dec.Reason = reason(dec, more, o)
+	return dec
+}
+
+func reason(dec Decision, more int64, o Options) string {
+	numbers := fmt.Sprintf("%d claimable, %d free slots in %d workers", dec.Claimable, dec.Spare, dec.Live)
+	switch {
+	case more > 0 && int64(dec.Live)+more > int64(o.Max):
+		return fmt.Sprintf("%s: %d more wanted, held at the maximum of %d", numbers, more, o.Max)
+	case int64(dec.Launch) > more:
+		return fmt.Sprintf("%s: raised to the minimum of %d", numbers, o.Min)
+	case dec.Launch > 0:
+		return fmt.Sprintf("%s: %d more", numbers, dec.Launch)
+	}
+	return numbers + ": enough"
+}
