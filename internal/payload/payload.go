@@ -38,6 +38,7 @@ type wire struct {
 	N      int64             `json:"n,omitempty"`
 	Fields map[string]string `json:"fields,omitempty"`
 	Input  *Input            `json:"input,omitempty"`
+	Path64 []byte            `json:"inputPath64,omitempty"`
 	Output string            `json:"output,omitempty"`
 	Out64  []byte            `json:"output64,omitempty"`
 }
@@ -49,6 +50,11 @@ func (p Payload) Encode() ([]byte, error) {
 	w := wire{V: version, N: p.N, Fields: p.Fields, Input: p.Input}
 	w.Arg, w.Arg64 = text(p.Arg)
 	w.Output, w.Out64 = text(p.Output)
+	if in := p.Input; in != nil && !utf8.ValidString(in.Path) {
+		kept := *in
+		kept.Path, w.Path64 = text(in.Path)
+		w.Input = &kept
+	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -83,6 +89,9 @@ func Decode(b []byte) (Payload, error) {
 		}
 		if w.Out64 != nil {
 			p.Output = string(w.Out64)
+		}
+		if p.Input != nil && w.Path64 != nil {
+			p.Input.Path = string(w.Path64)
 		}
 		return p, nil
 	}

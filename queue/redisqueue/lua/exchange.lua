@@ -171,7 +171,7 @@ finish()
 
 local parts = {}
 for _, it in ipairs(got) do parts[#parts + 1] = #it.ref .. ' ' .. it.ref end
-local settled = table.concat(bits)
+local settled = join(bits)
 call('HSET', P .. 'k', worker,
-  int(seq) .. ' ' .. int(NOW) .. ' ' .. int(look) .. ' ' .. (gone and 1 or 0) .. ' ' .. settled .. ' ' .. table.concat(parts))
+  int(seq) .. ' ' .. int(NOW) .. ' ' .. int(look) .. ' ' .. (gone and 1 or 0) .. ' ' .. settled .. ' ' .. join(parts))
 return answer(settled, got, look, gone)

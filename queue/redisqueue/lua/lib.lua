@@ -50,6 +50,16 @@ local function read(cmd, key, list)
   return all
 end
 
+-- join is table.concat in parts: it has a stack to fill too.
+local function join(list, sep)
+  if #list <= CHUNK then return table.concat(list, sep) end
+  local parts = {}
+  for i = 1, #list, CHUNK do
+    parts[#parts + 1] = table.concat(list, sep, i, math.min(i + CHUNK - 1, #list))
+  end
+  return join(parts, sep)
+end
+
 -- The policy and the clockwork, read once a call and written when changed.
 local FIELDS = {'lease', 'backoffLimit', 'retryDelay', 'retryDelayMax', 'disruptionLimit', 'retention',
   'paused', 'token', 'due', 'bucket', 'bucketEnd', 'alarm1', 'alarm2'}
@@ -131,7 +141,7 @@ end
 -- of jitter. Redis seeds math.random the same in every script, hence the hash.
 local function delay(n, seed)
   local d = math.min(Y.retryDelayMax, Y.retryDelay * 2 ^ math.min(n - 1, 40))
-  return math.floor(d * (1 + (seed * 7919 + NOW) % 1000 / 10000))
+  return math.floor(d * (1 + (seed % 1e6) * 7919 % 1000 / 10000))
 end
 
 local function bury(it, failure)
@@ -141,13 +151,14 @@ local function bury(it, failure)
   count(it.b, 'dead', 1)
 end
 
--- nack counts an attempt: again after a delay, dead past the limit.
-local function nack(it, failure, after, kind)
+-- nack counts an attempt: again after a delay, dead past the limit. The delay
+-- counts from now, or from the deadline that passed.
+local function nack(it, failure, after, kind, since)
   it.a = it.a + 1
   if it.a > Y.backoffLimit then return bury(it, failure) end
   note(it.id, failure)
   call('HSET', P .. 'n', it.id, it.a .. '.' .. it.r)
-  later(kind or 'r', it.p, it.b, it.id, NOW + (after > 0 and after or delay(it.a, it.token)))
+  later(kind or 'r', it.p, it.b, it.id, (since or NOW) + (after > 0 and after or delay(it.a, it.token)))
 end
 
 -- release counts none: at once the first time, later with growing delays.
@@ -165,13 +176,14 @@ end
 
 -- expire ends leases whose deadline passed or whose worker is dead. Until
 -- another gets the item its holder may come back for it: see revive.
-local function expire(refs, failure)
+local function expire(refs, failure, deadlines)
   each('ZREM', P .. 'l', refs)
-  for _, ref in ipairs(refs) do
+  for i, ref in ipairs(refs) do
     local it = parse(ref)
     call('HSET', P .. 'e', it.id, ref)
     count(it.b, 'leased', -1)
-    nack(it, failure or '{"cause":"LeaseExpired","message":"worker ' .. it.worker .. ' did not renew its lease"}', 0, 'f')
+    nack(it, failure or '{"cause":"LeaseExpired","message":"worker ' .. it.worker .. ' did not renew its lease"}', 0, 'f',
+      deadlines and deadlines[i])
   end
 end
 
@@ -217,10 +229,21 @@ local function current(refs)
   return held
 end
 
--- sweep moves what is due and ends what has expired, up to limit of each.
--- It tells whether there may be more.
+-- sweep ends what has expired and moves what is due, up to limit of each. It
+-- tells whether there may be more. The order matters: an expired lease whose
+-- delay is over too goes all the way.
 local function sweep(limit)
   local more = false
+  local late = call('ZRANGEBYSCORE', P .. 'l', '-inf', int(NOW), 'WITHSCORES', 'LIMIT', 0, limit)
+  if #late > 0 then
+    local refs, deadlines = {}, {}
+    for i = 1, #late, 2 do
+      refs[#refs + 1] = late[i]
+      deadlines[#deadlines + 1] = tonumber(late[i + 1])
+    end
+    expire(refs, nil, deadlines)
+    more = #refs == limit
+  end
   if Y.due and Y.due <= NOW then
     local due = call('ZRANGEBYSCORE', P .. 'd', '-inf', int(NOW), 'LIMIT', 0, limit)
     local groups, order = {}, {}
@@ -243,11 +266,9 @@ local function sweep(limit)
       place(g.kind, g.p, g.b, g.ids)
     end
     set('due', tonumber(call('ZRANGE', P .. 'd', 0, 0, 'WITHSCORES')[2]))
-    more = #due == limit
+    more = more or #due == limit
   end
-  local late = call('ZRANGEBYSCORE', P .. 'l', '-inf', int(NOW), 'LIMIT', 0, limit)
-  if #late > 0 then expire(late) end
-  return more or #late == limit
+  return more
 end
 
 -- Two waiters have the alarm for what comes due next, the second a little

@@ -1,0 +1,119 @@
+// Package redistest starts real Redis servers for tests, each on a loopback
+// port that nothing else uses and with data in the test's own folder. It stops
+// them when the test ends and touches no server that it did not start.
+package redistest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Server is a redis-server of this test.
+type Server struct {
+	Addr string // host:port
+	Dir  string // where its data is
+	args []string
+	cmd  *exec.Cmd
+}
+
+// Start starts a server with more options, such as "--appendonly", "yes". It
+// fails the test when there is no redis-server in PATH: a suite that skips what
+// it cannot find shows nothing.
+func Start(t testing.TB, options ...string) *Server {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Fatal("redis-server is not in PATH; 'make deps' installs it on Debian")
+	}
+	s := &Server{Dir: t.TempDir(), args: options}
+	var err error
+	for range 5 { // another process may take the port between the look and the start
+		if s.Addr, err = freeAddr(); err == nil {
+			if err = s.start(t.Context()); err == nil {
+				t.Cleanup(s.Kill)
+				return s
+			}
+		}
+	}
+	t.Fatalf("redis-server does not start: %v\n%s", err, s.log())
+	return nil
+}
+
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String(), nil
+}
+
+func (s *Server) start(ctx context.Context) error {
+	_, port, err := net.SplitHostPort(s.Addr)
+	if err != nil {
+		return err
+	}
+	args := append([]string{"--bind", "127.0.0.1", "--port", port, "--dir", s.Dir, "--save", "",
+		"--logfile", filepath.Join(s.Dir, "log")}, s.args...)
+	s.cmd = exec.Command("redis-server", args...)
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	client := redis.NewClient(&redis.Options{Addr: s.Addr, MaxRetries: -1})
+	defer func() { _ = client.Close() }()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := client.Ping(ctx).Err()
+		if err == nil || strings.HasPrefix(err.Error(), "NOAUTH") {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			s.Kill()
+			return fmt.Errorf("it does not answer at %s: %w", s.Addr, err)
+		}
+	}
+}
+
+// URL is the server's address for a driver.
+func (s *Server) URL() string { return "redis://" + s.Addr }
+
+// Kill ends the server as a crash would. Restart brings it back.
+func (s *Server) Kill() {
+	if s.cmd == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+	s.cmd = nil
+}
+
+// Restart starts the server again at the same address, on what it had written.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.Kill()
+	if err := s.start(t.Context()); err != nil {
+		t.Fatalf("redis-server does not restart: %v\n%s", err, s.log())
+	}
+}
+
+func (s *Server) log() string {
+	b, err := os.ReadFile(filepath.Join(s.Dir, "log"))
+	if errors.Is(err, os.ErrNotExist) {
+		return "(no log)"
+	}
+	return string(b[max(0, len(b)-2000):])
+}

@@ -1,0 +1,65 @@
+package queuetest
+
+import (
+	"time"
+
+	"sluice.dev/queue"
+)
+
+var leaveSentences = []sentence{
+	{"a worker may leave an empty queue and claims nothing after", func(q *subject) {
+		w := q.worker("w")
+		q.wantLeave("w", minute, true)
+		q.putIDs("a")
+		for range 2 {
+			r := w.send(queue.Exchange{Claim: 1})
+			if len(r.Leases) != 0 || !r.Gone {
+				q.Errorf("after it left a worker claims %q, gone %t", ids(r.Leases), r.Gone)
+			}
+		}
+		q.worker("w2").claims("a")
+	}},
+	{"a worker that was at work may leave", func(q *subject) {
+		w := q.worker("w")
+		q.putIDs("a")
+		l := w.claims("a")[0]
+		w.acks(l)
+		q.wantLeave("w", minute, true)
+		q.putIDs("b")
+		if r := w.send(queue.Exchange{Claim: 1}); len(r.Leases) != 0 || !r.Gone {
+			q.Errorf("after it left a worker claims %q, gone %t", ids(r.Leases), r.Gone)
+		}
+	}},
+	{"a worker may not leave while something is claimable", func(q *subject) {
+		w := q.worker("w")
+		q.putIDs("a")
+		q.wantLeave("w", 0, false)
+		if r := w.send(queue.Exchange{Claim: 1}); len(r.Leases) != 1 || r.Gone {
+			q.Errorf("a worker that may not leave claims %q, gone %t", ids(r.Leases), r.Gone)
+		}
+	}},
+	{"a worker may not leave before what comes due within its idle time", func(q *subject) {
+		q.put(queue.Item{ID: "a", Delay: minute})
+		q.wantLeave("w", 2*minute, false)
+		q.wantLeave("w", minute/2, true)
+	}},
+	{"a worker may leave while others work", func(q *subject) {
+		q.force(queue.Policy{Lease: long})
+		q.putIDs("a")
+		q.worker("other").claims("a")
+		q.wantLeave("w", minute, true)
+	}},
+	{"a worker may not leave what expired and is ready again", func(q *subject) {
+		q.expired(q.worker("other"), "a")
+		q.wantLeave("w", 0, false)
+		q.worker("w").claims("a")
+	}},
+}
+
+func (q *subject) wantLeave(worker string, idle time.Duration, want bool) {
+	q.Helper()
+	got, err := q.d.Leave(q.ctx, worker, idle)
+	if err != nil || got != want {
+		q.Fatalf("Leave(%q, %s) = %t, %v; want %t", worker, idle, got, err, want)
+	}
+}

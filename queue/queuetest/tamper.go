@@ -1,0 +1,239 @@
+package queuetest
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"sluice.dev/queue"
+)
+
+// tampered is a driver of which the calls that are set are others.
+type tampered struct {
+	queue.Driver
+
+	enqueue   func(context.Context, []queue.Item) ([]queue.Outcome, error)
+	seal      func(context.Context, string) error
+	exchange  func(context.Context, queue.Exchange) (queue.Reply, error)
+	extend    func(context.Context, string, []queue.Lease) ([]error, error)
+	commit    func(context.Context, queue.Lease, []byte) error
+	wait      func(context.Context, time.Duration) error
+	leave     func(context.Context, string, time.Duration) (bool, error)
+	depth     func(context.Context) (queue.Depth, error)
+	items     func(context.Context, queue.Query) ([]queue.Record, error)
+	batches   func(context.Context) ([]queue.BatchInfo, error)
+	expire    func(context.Context, string, queue.Failure) (int, error)
+	setPolicy func(context.Context, queue.Policy, bool) (queue.Policy, error)
+}
+
+func or[F any](set bool, f, g F) F {
+	if set {
+		return f
+	}
+	return g
+}
+
+func (t *tampered) Enqueue(ctx context.Context, items []queue.Item) ([]queue.Outcome, error) {
+	return or(t.enqueue != nil, t.enqueue, t.Driver.Enqueue)(ctx, items)
+}
+
+func (t *tampered) Seal(ctx context.Context, batch string) error {
+	return or(t.seal != nil, t.seal, t.Driver.Seal)(ctx, batch)
+}
+
+func (t *tampered) Exchange(ctx context.Context, x queue.Exchange) (queue.Reply, error) {
+	return or(t.exchange != nil, t.exchange, t.Driver.Exchange)(ctx, x)
+}
+
+func (t *tampered) Extend(ctx context.Context, worker string, leases []queue.Lease) ([]error, error) {
+	return or(t.extend != nil, t.extend, t.Driver.Extend)(ctx, worker, leases)
+}
+
+func (t *tampered) Commit(ctx context.Context, l queue.Lease, record []byte) error {
+	return or(t.commit != nil, t.commit, t.Driver.Commit)(ctx, l, record)
+}
+
+func (t *tampered) Wait(ctx context.Context, limit time.Duration) error {
+	return or(t.wait != nil, t.wait, t.Driver.Wait)(ctx, limit)
+}
+
+func (t *tampered) Leave(ctx context.Context, worker string, idle time.Duration) (bool, error) {
+	return or(t.leave != nil, t.leave, t.Driver.Leave)(ctx, worker, idle)
+}
+
+func (t *tampered) Depth(ctx context.Context) (queue.Depth, error) {
+	return or(t.depth != nil, t.depth, t.Driver.Depth)(ctx)
+}
+
+func (t *tampered) Items(ctx context.Context, q queue.Query) ([]queue.Record, error) {
+	return or(t.items != nil, t.items, t.Driver.Items)(ctx, q)
+}
+
+func (t *tampered) Batches(ctx context.Context) ([]queue.BatchInfo, error) {
+	return or(t.batches != nil, t.batches, t.Driver.Batches)(ctx)
+}
+
+func (t *tampered) Expire(ctx context.Context, worker string, f queue.Failure) (int, error) {
+	return or(t.expire != nil, t.expire, t.Driver.Expire)(ctx, worker, f)
+}
+
+func (t *tampered) SetPolicy(ctx context.Context, p queue.Policy, force bool) (queue.Policy, error) {
+	return or(t.setPolicy != nil, t.setPolicy, t.Driver.SetPolicy)(ctx, p, force)
+}
+
+// The ways to tamper: each is a Mutant's Wrap. What is handed in may be
+// changed, since it is a copy.
+
+func tamper(f func(t *tampered)) func(queue.Driver) queue.Driver {
+	return func(d queue.Driver) queue.Driver {
+		t := &tampered{Driver: d}
+		f(t)
+		return t
+	}
+}
+
+// onItem changes each item that is enqueued.
+func onItem(f func(*queue.Item)) func(queue.Driver) queue.Driver {
+	return tamper(func(t *tampered) {
+		t.enqueue = func(ctx context.Context, items []queue.Item) ([]queue.Outcome, error) {
+			items = append([]queue.Item(nil), items...)
+			for i := range items {
+				f(&items[i])
+			}
+			return t.Driver.Enqueue(ctx, items)
+		}
+	})
+}
+
+// onOutcomes changes what enqueues answer.
+func onOutcomes(f func([]queue.Outcome)) func(queue.Driver) queue.Driver {
+	return tamper(func(t *tampered) {
+		t.enqueue = func(ctx context.Context, items []queue.Item) ([]queue.Outcome, error) {
+			out, err := t.Driver.Enqueue(ctx, items)
+			f(out)
+			return out, err
+		}
+	})
+}
+
+// onSettle changes each settlement.
+func onSettle(f func(*queue.Settlement)) func(queue.Driver) queue.Driver {
+	return tamper(func(t *tampered) {
+		t.exchange = func(ctx context.Context, x queue.Exchange) (queue.Reply, error) {
+			x.Settle = append([]queue.Settlement(nil), x.Settle...)
+			for i := range x.Settle {
+				f(&x.Settle[i])
+			}
+			return t.Driver.Exchange(ctx, x)
+		}
+	})
+}
+
+// onExchange changes each exchange.
+func onExchange(f func(*queue.Exchange)) func(queue.Driver) queue.Driver {
+	return tamper(func(t *tampered) {
+		t.exchange = func(ctx context.Context, x queue.Exchange) (queue.Reply, error) {
+			f(&x)
+			return t.Driver.Exchange(ctx, x)
+		}
+	})
+}
+
+// onReply changes each reply.
+func onReply(f func(*queue.Reply)) func(queue.Driver) queue.Driver {
+	return tamper(func(t *tampered) {
+		t.exchange = func(ctx context.Context, x queue.Exchange) (queue.Reply, error) {
+			r, err := t.Driver.Exchange(ctx, x)
+			f(&r)
+			return r, err
+		}
+	})
+}
+
+// onLease changes each lease that is given.
+func onLease(f func(*queue.Lease)) func(queue.Driver) queue.Driver {
+	return onReply(func(r *queue.Reply) {
+		for i := range r.Leases {
+			f(&r.Leases[i])
+		}
+	})
+}
+
+// onDepth changes each depth.
+func onDepth(f func(*queue.Depth)) func(queue.Driver) queue.Driver {
+	return tamper(func(t *tampered) {
+		t.depth = func(ctx context.Context) (queue.Depth, error) {
+			d, err := t.Driver.Depth(ctx)
+			f(&d)
+			return d, err
+		}
+	})
+}
+
+// onQuery changes what is asked of Items.
+func onQuery(f func(*queue.Query)) func(queue.Driver) queue.Driver {
+	return tamper(func(t *tampered) {
+		t.items = func(ctx context.Context, q queue.Query) ([]queue.Record, error) {
+			f(&q)
+			return t.Driver.Items(ctx, q)
+		}
+	})
+}
+
+// onRecord changes each record that is listed.
+func onRecord(f func(*queue.Record)) func(queue.Driver) queue.Driver {
+	return tamper(func(t *tampered) {
+		t.items = func(ctx context.Context, q queue.Query) ([]queue.Record, error) {
+			rs, err := t.Driver.Items(ctx, q)
+			for i := range rs {
+				f(&rs[i])
+			}
+			return rs, err
+		}
+	})
+}
+
+// onBatch changes each batch that is listed.
+func onBatch(f func(*queue.BatchInfo)) func(queue.Driver) queue.Driver {
+	return tamper(func(t *tampered) {
+		t.batches = func(ctx context.Context) ([]queue.BatchInfo, error) {
+			bs, err := t.Driver.Batches(ctx)
+			for i := range bs {
+				f(&bs[i])
+			}
+			return bs, err
+		}
+	})
+}
+
+// memory is a map for concurrent use.
+type memory[K comparable, V any] struct {
+	mu sync.Mutex
+	m  map[K]V
+}
+
+func (m *memory[K, V]) get(k K) (V, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v, ok := m.m[k]
+	return v, ok
+}
+
+func (m *memory[K, V]) set(k K, v V) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.m == nil {
+		m.m = map[K]V{}
+	}
+	m.m[k] = v
+}
+
+func (m *memory[K, V]) keys() []K {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var ks []K
+	for k := range m.m {
+		ks = append(ks, k)
+	}
+	return ks
+}

@@ -1,0 +1,51 @@
+package redisqueue_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"sluice.dev/internal/redistest"
+	"sluice.dev/queue"
+	"sluice.dev/queue/queuetest"
+	"sluice.dev/queue/redisqueue"
+	"sluice.dev/queue/redisqueue/embedded"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// harness is the suite's way to queues on one server.
+func harness(url string) queuetest.Harness {
+	return queuetest.Harness{Open: func(t testing.TB, name string) queue.Driver {
+		d, err := redisqueue.Open(t.Context(), redisqueue.Options{URL: url, Queue: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := d.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return d
+	}}
+}
+
+func embeddedStore(t testing.TB) string {
+	s, err := embedded.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s.URL()
+}
+
+func TestConformanceEmbedded(t *testing.T) { queuetest.Run(t, harness(embeddedStore(t))) }
+
+func TestConformanceRedis(t *testing.T) {
+	for _, aof := range []string{"no", "yes"} {
+		t.Run("appendonly "+aof, func(t *testing.T) {
+			t.Parallel()
+			queuetest.Run(t, harness(redistest.Start(t, "--appendonly", aof).URL()))
+		})
+	}
+}
