@@ -13,7 +13,6 @@ func enqueueSentences() []sentence {
 		{"an item that is put, claimed and acked is done", putClaimAck},
 		{"a lease carries its item", leaseCarriesItem},
 		{"one call adds many items, with an outcome for each", manyOutcomes},
-		{"one call carries thousands of items", thousands},
 		{"a delayed item is ready at its time and not before", delayedItem},
 		{"only one item publishes an output", outputTaken},
 		{"a done id is new again after the retention", retention},
@@ -89,33 +88,6 @@ func manyOutcomes(q *subject) {
 	if p := leases[2].Item.Payload; !bytes.Equal(p, two) {
 		q.Errorf("a refused payload replaced the first: %q", p)
 	}
-}
-
-// thousands is more than the arguments that a store's script may pass on at
-// once.
-func thousands(q *subject) {
-	const n = 9000
-	items := make([]queue.Item, n)
-	for i := range items {
-		items[i] = queue.Item{ID: itemID(i)}
-	}
-	q.put(items...)
-	q.wantDepth(queue.Depth{Ready: n})
-	w := q.worker("w")
-	leases := w.claim(n)
-	if len(leases) != n {
-		q.Fatalf("a claim of %d gave %d leases", n, len(leases))
-	}
-	settle := make([]queue.Settlement, n)
-	for i, l := range leases {
-		settle[i] = queue.Settlement{Lease: l, Verb: queue.Ack}
-	}
-	for i, err := range w.send(queue.Exchange{Settle: settle}).Settled {
-		if err != nil {
-			q.Fatalf("ack of %q: %v", leases[i].Item.ID, err)
-		}
-	}
-	q.wantDepth(queue.Depth{Done: n})
 }
 
 func delayedItem(q *subject) {

@@ -64,24 +64,6 @@ var itemsSentences = []sentence{
 			q.Errorf("the leased item is %+v, want all that it was", r.Item)
 		}
 	}},
-	{"a listing has every record of many", func(q *subject) {
-		const n = 1500
-		items := make([]queue.Item, n)
-		for i := range items {
-			items[i] = queue.Item{ID: itemID(i)}
-		}
-		q.put(items...)
-		seen := map[string]bool{}
-		for _, r := range q.items(queue.Query{}) {
-			seen[r.Item.ID] = true
-		}
-		if len(seen) != n {
-			q.Errorf("listed %d different items, want %d", len(seen), n)
-		}
-		if got := len(q.items(queue.Query{Limit: n - 1})); got != n-1 {
-			q.Errorf("listed %d items with a limit of %d", got, n-1)
-		}
-	}},
 }
 
 // oneEach leaves an item in each state that a driver alone can bring about,

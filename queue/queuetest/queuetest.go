@@ -75,7 +75,6 @@ var suite = []chapter{
 	{"replay", replaySentences},
 	{"commit", commitSentences},
 	{"depth", depthSentences},
-	{"crowd", crowdSentences},
 	{"bytes", byteSentences},
 	{"batch", batchSentences},
 	{"items", itemsSentences},
@@ -83,4 +82,5 @@ var suite = []chapter{
 	{"leave", leaveSentences},
 	{"wait", waitSentences},
 	{"context", contextSentences()},
+	{"many", manySentences}, // the slow ones last
 }

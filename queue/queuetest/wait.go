@@ -3,12 +3,19 @@ package queuetest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync/atomic"
 	"time"
 
 	"sluice.dev/queue"
 )
 
 var waitSentences = []sentence{
+	{"a worker that finds an empty queue need not look again at once", func(q *subject) {
+		if next := q.worker("w").send(queue.Exchange{Claim: 1}).Next; next < short {
+			q.Errorf("Next is %s, want it at least %s: a waiting claim does not poll", next, short)
+		}
+	}},
 	{"a wait ends at its limit", func(q *subject) {
 		start := time.Now()
 		if err := q.d.Wait(q.ctx, 2*short); err != nil {
@@ -43,11 +50,13 @@ var waitSentences = []sentence{
 	{"a worker that waits gets an item when its delay ends", func(q *subject) {
 		delay := 3 * short
 		q.worker("w").claimsNothing()
-		got := q.claiming("w")
+		c := q.claiming("w")
+		c.look()
 		start := time.Now()
 		q.put(queue.Item{ID: "a", Delay: delay})
+		c.look()
 		q.pass(delay)
-		q.wantClaimed(got, start, delay)
+		c.wantClaimed(start, delay)
 	}},
 	{"a worker that waits gets an item when its lease ends", func(q *subject) {
 		lease := 3 * short
@@ -55,9 +64,10 @@ var waitSentences = []sentence{
 		q.putIDs("a")
 		q.worker("silent").claims("a")
 		start := time.Now()
-		got := q.claiming("w")
+		c := q.claiming("w")
+		c.look()
 		q.pass(2 * lease)
-		q.wantClaimed(got, start, lease)
+		c.wantClaimed(start, lease)
 	}},
 	{"a wait ends with its context", func(q *subject) {
 		ctx, cancel := context.WithCancel(q.ctx)
@@ -104,48 +114,60 @@ func (q *subject) background(ctx context.Context, f func(ctx context.Context)) {
 	})
 }
 
-// claimed is what a waiting worker got, and by how many looks.
-type claimed struct {
-	looks  int
-	leases []queue.Lease
-	err    error
+// claiming is a worker that claims as workers do: it looks, and waits for as
+// long as the store says before it looks again.
+type claiming struct {
+	q     *subject
+	looks atomic.Int64
+	seen  int64 // the looks that look has awaited
+	ended chan error
 }
 
-// claiming claims as workers do: it looks, and waits for as long as the store
-// says before it looks again.
-func (q *subject) claiming(worker string) <-chan claimed {
+func (q *subject) claiming(worker string) *claiming {
+	c := &claiming{q: q, ended: make(chan error, 1)}
 	w := q.worker(worker)
-	done := make(chan claimed, 1)
 	q.background(q.ctx, func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, 2*soon)
 		defer cancel()
-		var c claimed
-		for c.err == nil && len(c.leases) == 0 {
-			c.looks++
-			var r queue.Reply
-			if r, c.err = q.d.Exchange(ctx, w.number(queue.Exchange{Claim: 1})); c.err == nil {
-				if c.leases = r.Leases; len(r.Leases) == 0 {
-					c.err = q.d.Wait(ctx, r.Next)
-				}
+		for {
+			r, err := q.d.Exchange(ctx, w.number(queue.Exchange{Claim: 1}))
+			c.looks.Add(1)
+			if err == nil && len(r.Leases) == 0 {
+				err = q.d.Wait(ctx, r.Next)
+			}
+			if err != nil || len(r.Leases) > 0 {
+				c.ended <- err
+				return
 			}
 		}
-		done <- c
 	})
-	return done
+	return c
 }
 
-// wantClaimed wants a waiting worker to get its item soon after the delay, and
-// not by polling for it.
-func (q *subject) wantClaimed(got <-chan claimed, start time.Time, delay time.Duration) {
-	q.Helper()
-	c := <-got
-	if c.err != nil {
-		q.Fatalf("claim and wait: %v, after %d looks in %s", c.err, c.looks, time.Since(start))
+// look awaits a look that began after what came before.
+func (c *claiming) look() {
+	c.q.Helper()
+	c.q.eventually(func() error {
+		if n := c.looks.Load(); n <= c.seen {
+			return fmt.Errorf("a waiting worker has looked %d times", n)
+		}
+		return nil
+	})
+	c.seen = c.looks.Load()
+}
+
+// wantClaimed wants the worker to get its item soon after the delay, and not
+// by polling for it.
+func (c *claiming) wantClaimed(start time.Time, delay time.Duration) {
+	c.q.Helper()
+	if err := <-c.ended; err != nil {
+		c.q.Fatalf("a waiting worker: %v, after %d looks in %s", err, c.looks.Load(), time.Since(start))
 	}
-	if took := time.Since(start); took > delay+soon {
-		q.Errorf("the item was claimed after %s, want it soon after %s", took, delay)
+	took, looks := time.Since(start), c.looks.Load()
+	if took > delay+soon {
+		c.q.Errorf("the item was claimed after %s, want it soon after %s", took, delay)
 	}
-	if c.looks > 20 {
-		q.Errorf("a waiting worker looked %d times in %s", c.looks, time.Since(start))
+	if looks > 20 {
+		c.q.Errorf("a waiting worker looked %d times in %s", looks, took)
 	}
 }

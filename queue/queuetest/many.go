@@ -8,8 +8,27 @@ import (
 	"sluice.dev/queue"
 )
 
-var crowdSentences = []sentence{
+var manySentences = []sentence{
+	{"one call carries thousands of items", thousands},
 	{"fifty workers finish a thousand items, each of them once", func(q *subject) { crowd(q, 50, 1000, 3) }},
+	{"a listing has every record of many", func(q *subject) {
+		const n = 1500
+		items := make([]queue.Item, n)
+		for i := range items {
+			items[i] = queue.Item{ID: itemID(i)}
+		}
+		q.put(items...)
+		seen := map[string]bool{}
+		for _, r := range q.items(queue.Query{}) {
+			seen[r.Item.ID] = true
+		}
+		if len(seen) != n {
+			q.Errorf("listed %d different items, want %d", len(seen), n)
+		}
+		if got := len(q.items(queue.Query{Limit: n - 1})); got != n-1 {
+			q.Errorf("listed %d items with a limit of %d", got, n-1)
+		}
+	}},
 	{"the items of parallel producers are added once", func(q *subject) {
 		const producers, n = 8, 200
 		items := make([]queue.Item, n)
@@ -44,6 +63,33 @@ var crowdSentences = []sentence{
 		}
 		q.wantDepth(queue.Depth{Ready: n})
 	}},
+}
+
+// thousands is more than the arguments that a store's script may pass on at
+// once.
+func thousands(q *subject) {
+	const n = 9000
+	items := make([]queue.Item, n)
+	for i := range items {
+		items[i] = queue.Item{ID: itemID(i)}
+	}
+	q.put(items...)
+	q.wantDepth(queue.Depth{Ready: n})
+	w := q.worker("w")
+	leases := w.claim(n)
+	if len(leases) != n {
+		q.Fatalf("a claim of %d gave %d leases", n, len(leases))
+	}
+	settle := make([]queue.Settlement, n)
+	for i, l := range leases {
+		settle[i] = queue.Settlement{Lease: l, Verb: queue.Ack}
+	}
+	for i, err := range w.send(queue.Exchange{Settle: settle}).Settled {
+		if err != nil {
+			q.Fatalf("ack of %q: %v", leases[i].Item.ID, err)
+		}
+	}
+	q.wantDepth(queue.Depth{Done: n})
 }
 
 // crowd lets workers on two clients finish items while the depth is watched.
