@@ -58,3 +58,18 @@ func show(field, v string) string {
 	}
 	return micros(v).String()
 }
+
+// batch runs a verb of batch.lua.
+func (d *Driver) batch(ctx context.Context, verb, name, after string, deadline time.Duration) error {
+	v, err := d.run(ctx, batchScript, verb, name, after, deadline.Microseconds())
+	if err != nil {
+		return err
+	}
+	switch v {
+	case "ok":
+		return nil
+	case "not found":
+		return fmt.Errorf("batch %q: %w", name, queue.ErrNotFound)
+	}
+	return fmt.Errorf("batch %q: %v", name, v)
+}

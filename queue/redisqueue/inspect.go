@@ -64,7 +64,7 @@ func (d *Driver) Batches(ctx context.Context) ([]queue.BatchInfo, error) {
 		h := c.Val()
 		n := func(f string) int64 { v, _ := strconv.ParseInt(h[f], 10, 64); return v }
 		out = append(out, queue.BatchInfo{
-			Name: h["name"], Sealed: h["sealed"] == "1", Suspended: h["suspended"] == "1", Cancelled: h["cancelled"] == "1",
+			Name: h["name"], Sealed: h["sealed"] == "1", Suspended: h["suspended"] == "1", Cancelled: h["void"] == "1",
 			Depth: queue.Depth{Blocked: n("blocked"), Delayed: n("delayed"), Ready: n("ready"), Leased: n("leased"),
 				Done: n("done"), Dead: n("dead"), Cancelled: n("cancelled"), Held: n("held"), NextDue: -1},
 		})

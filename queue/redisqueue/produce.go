@@ -45,6 +45,5 @@ func (d *Driver) Enqueue(ctx context.Context, items []queue.Item) ([]queue.Outco
 
 // Seal implements queue.Producer.
 func (d *Driver) Seal(ctx context.Context, batch string) error {
-	_, err := d.run(ctx, sealScript, batch)
-	return err
+	return d.batch(ctx, "seal", batch, "", 0)
 }

@@ -24,7 +24,10 @@ var (
 	leaveScript    = script("leave")
 	depthScript    = script("depth")
 	policyScript   = script("policy")
-	sealScript     = script("seal")
+	batchScript    = script("batch")
+	changeScript   = script("change")
+	pauseScript    = script("pause")
+	reclaimScript  = script("reclaim")
 )
 
 // script puts a script together: the policy's defaults, what all scripts
@@ -34,7 +37,7 @@ func script(name string) *redis.Script {
 	defaults := fmt.Sprintf("local DEFAULT = {lease=%d, backoffLimit=%d, retryDelay=%d, retryDelayMax=%d, disruptionLimit=%d, retention=%d}\n",
 		p.Lease.Microseconds(), *p.BackoffLimit, p.RetryDelay.Microseconds(), p.RetryDelayMax.Microseconds(),
 		*p.DisruptionLimit, p.Retention.Microseconds())
-	return redis.NewScript(defaults + source("lib") + source(name))
+	return redis.NewScript(defaults + source("lib") + source("items") + source("batches") + source("clock") + source(name))
 }
 
 // source is a file without its comments, which every call of an embedded

@@ -11,33 +11,44 @@ for i = 1, n do
   if ARGV[at + 6] ~= '' then outputs[#outputs + 1] = ARGV[at + 6] end
 end
 
--- Digests of what is known, and who publishes what.
-local known, owner = {}, {}
-local function learn(records)
-  for i, rec in ipairs(records) do
-    if rec then known[ids[i]] = string.sub(rec, 1, 16) end
+-- Digests of what is known, and who publishes what. What a deleted batch left
+-- is not known any more.
+local known, owner, stale = {}, {}, {}
+for i, rec in ipairs(read('HMGET', P .. 'p', ids)) do
+  if rec then
+    local p, b, _, digest = header(rec)
+    if not p or batch(b).known then known[ids[i]] = digest or '' else stale[ids[i]] = true end
   end
 end
-learn(read('HMGET', P .. 'p', ids))
 for _, bucket in ipairs(call('ZRANGEBYSCORE', P .. 'ob', int(NOW - Y.retention), '+inf')) do
-  learn(read('HMGET', P .. 'o:' .. bucket, ids))
+  for i, rec in ipairs(read('HMGET', P .. 'o:' .. bucket, ids)) do
+    if rec then
+      local digest, b = string.match(rec, '^([^:]*):(%d+):')
+      if batch(tonumber(b)).known then known[ids[i]] = digest end
+    end
+  end
 end
 if #outputs > 0 then
   local owners = read('HMGET', P .. 'u', outputs)
   for i, o in ipairs(outputs) do owner[o] = owners[i] end
 end
 
+-- taken tells whether another item that is still known publishes an output.
+local function taken(output, id)
+  local who = owner[output]
+  if not who or who == id then return false end
+  if known[who] or finished(who) then return true end
+  local p, b = header(call('HGET', P .. 'p', who))
+  return p ~= nil and batch(b).known
+end
+
 local serials = {}
 local function serial(name)
   local b = serials[name]
-  if b then return b end
-  b = tonumber(call('HGET', P .. 'bn', name) or nil)
   if not b then
-    b = call('HINCRBY', P .. 'y', 'batches', 1)
-    call('HSET', P .. 'bn', name, b)
-    call('HSET', P .. 'b:' .. b, 'name', name, 'created', int(NOW))
+    b = tonumber(call('HGET', P .. 'bn', name) or nil) or make_batch(name)
+    serials[name] = b
   end
-  serials[name] = b
   return b
 end
 
@@ -47,16 +58,19 @@ for i = 1, n do
   local id, digest, p, wait, name, output, payload = unpack(ARGV, at + 1, at + WIDTH)
   if known[id] then
     outcomes[i] = known[id] == digest and 2 or 3
-  elseif output ~= '' and owner[output] and owner[output] ~= id then
+  elseif output ~= '' and taken(output, id) then
     outcomes[i] = 4
   else
     local b = serial(name)
     local it = batch(b)
-    if it.sealed or it.cancelled then
+    if it.sealed or it.void then
       outcomes[i] = 5
     else
       outcomes[i] = 1
       known[id] = digest
+      if stale[id] then
+        for _, key in ipairs({'n', 'h', 'e', 'm', 'x', 'z'}) do call('HDEL', P .. key, id) end
+      end
       records[#records + 1] = id
       records[#records + 1] = digest .. ':' .. p .. ':' .. b .. ':' .. #output .. ':' .. output .. payload
       if output ~= '' then

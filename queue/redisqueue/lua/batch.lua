@@ -1,0 +1,80 @@
+-- Steers a batch. None of it costs anything in proportion to the batch's size:
+-- its ready lists leave or join the ones that claims take from, and its counts
+-- move from state to state.
+-- ARGV    verb, name, after (open alone: a batch, or ''), deadline (open alone: in microseconds, or 0)
+-- Output  'ok', 'not found', 'after not found', 'differs', 'committed' or 'followed'
+
+local verb, name = ARGV[1], ARGV[2]
+local b = tonumber(call('HGET', P .. 'bn', name) or nil)
+local key = b and P .. 'b:' .. b
+
+if verb == 'open' then
+  local after = ARGV[3]
+  local a = after ~= '' and tonumber(call('HGET', P .. 'bn', after) or nil)
+  if after ~= '' and not a then return 'after not found' end
+  if b then
+    local was = call('HGET', key, 'after') or ''
+    if was ~= (a and int(a) or '') then return 'differs' end
+    return 'ok'
+  end
+  b = make_batch(name)
+  key = P .. 'b:' .. b
+  if a then
+    call('HSET', key, 'after', a)
+    if not complete(a) then
+      call('HSET', key, 'waits', 1)
+      call('RPUSH', P .. 'fb:' .. a, b)
+      call('HSET', P .. 'b:' .. a, 'followed', 1)
+    end
+  end
+  if tonumber(ARGV[4]) > 0 then
+    local at = NOW + tonumber(ARGV[4])
+    call('HSET', key, 'deadline', int(at))
+    call('ZADD', P .. 'bd', int(at), b)
+    if not Y.batchDue or at < Y.batchDue then set('batchDue', at) end
+  end
+  finish()
+  return 'ok'
+end
+
+if not b then
+  if verb ~= 'seal' then return 'not found' end
+  b = make_batch(name)
+  key = P .. 'b:' .. b
+end
+
+if verb == 'seal' then
+  call('HSET', key, 'sealed', 1)
+  count(b, 'ready', 0)  -- touched: it may be complete by this
+elseif verb == 'suspend' then
+  if call('HGET', key, 'suspended') ~= '1' then
+    call('HSET', key, 'suspended', 1)
+    detach(b)
+    count(b, 'held', counts(b).ready)
+  end
+elseif verb == 'resume' then
+  if call('HGET', key, 'suspended') == '1' then
+    call('HSET', key, 'suspended', 0)
+    count(b, 'held', -counts(b).held)
+    batches[b] = nil
+    attach(b)
+  end
+elseif verb == 'cancel' then
+  cancel_batch(b, 'Cancelled')
+elseif verb == 'delete' then
+  if batch(b).followed then return 'followed' end
+  for _, ref in ipairs(call('ZRANGE', P .. 'l', 0, -1)) do
+    local it = parse(ref)
+    if it.b == b and call('HEXISTS', P .. 'm', it.id) == 1 then return 'committed' end
+  end
+  detach(b)
+  for _, it in ipairs(revoke(b)) do place('r', it.p, b, {it.id}) end
+  delta = {}
+  for state, n in pairs(counts(b)) do call('HINCRBY', P .. 'c', state, -n) end
+  call('ZREM', P .. 'bd', b)
+  call('HDEL', P .. 'bn', name)
+  call('DEL', key)
+  call('RPUSH', P .. 'gc', b)  -- its records go by and by: see reclaim.lua
+end
+finish()
+return 'ok'

@@ -1,0 +1,95 @@
+-- What befalls a batch as a whole. Nothing here costs more the more items it
+-- has, but for those that are leased.
+
+local KINDS = {'f', 'r'}
+
+-- attach offers a batch's lists to claims; detach takes them back.
+local function attach(b)
+  local it = batch(b)
+  if it.suspended or it.waits or it.void then return end
+  for p = 1, 9 do
+    for _, kind in ipairs(KINDS) do
+      if call('EXISTS', P .. list(kind, p, b)) == 1 then offer(kind, p, b) end
+    end
+  end
+end
+
+local function detach(b)
+  local keys = {}
+  for p = 1, 9 do
+    for _, kind in ipairs(KINDS) do keys[#keys + 1] = list(kind, p, b) end
+  end
+  call('ZREM', P .. 'a', unpack(keys))
+end
+
+local function make_batch(name)
+  local b = call('HINCRBY', P .. 'y', 'batches', 1)
+  call('HSET', P .. 'bn', name, b)
+  call('HSET', P .. 'b:' .. b, 'name', name, 'created', int(NOW))
+  return b
+end
+
+local STATES = {'blocked', 'delayed', 'ready', 'leased', 'done', 'dead', 'cancelled', 'held'}
+local function counts(b)
+  local v, n = call('HMGET', P .. 'b:' .. b, unpack(STATES)), {}
+  for i, state in ipairs(STATES) do n[state] = tonumber(v[i] or 0) end
+  return n
+end
+
+-- complete: sealed and all done.
+local function complete(b)
+  local n = counts(b)
+  return call('HGET', P .. 'b:' .. b, 'sealed') == '1' and
+    n.blocked + n.delayed + n.ready + n.leased + n.dead + n.cancelled == 0
+end
+
+-- unblock lets the batches begin that waited for one which is complete.
+local function unblock(b)
+  local followers = call('LRANGE', P .. 'fb:' .. b, 0, -1)
+  call('DEL', P .. 'fb:' .. b)
+  call('HDEL', P .. 'b:' .. b, 'followed')
+  for _, f in ipairs(followers) do
+    f = tonumber(f)
+    if batch(f).known and batch(f).waits then
+      call('HSET', P .. 'b:' .. f, 'waits', 0)
+      batches[f] = nil
+      local n = counts(f).blocked
+      count(f, 'blocked', -n)
+      count(f, 'ready', n)
+      if batch(f).suspended then count(f, 'held', n) end
+      attach(f)
+    end
+  end
+end
+
+-- revoke ends the leases of a batch that nothing is committed for, and returns
+-- the ids.
+local function revoke(b)
+  local refs, ids = {}, {}
+  for _, ref in ipairs(call('ZRANGE', P .. 'l', 0, -1)) do
+    local it = parse(ref)
+    if it.b == b and call('HEXISTS', P .. 'm', it.id) == 0 then
+      refs[#refs + 1] = ref
+      ids[#ids + 1] = {id = it.id, p = it.p}
+    end
+  end
+  if #refs > 0 then each('ZREM', P .. 'l', refs) end
+  return ids
+end
+
+-- cancel_batch: what has begun to publish is finished, all else is cancelled.
+local function cancel_batch(b, reason)
+  call('ZREM', P .. 'bd', b)
+  if batch(b).void then return end
+  detach(b)
+  call('HSET', P .. 'b:' .. b, 'void', 1, 'sealed', 1, 'reason', reason)
+  batches[b] = nil
+  local n, gone = counts(b), revoke(b)
+  for _, it in ipairs(gone) do place('r', it.p, b, {it.id}) end
+  count(b, 'blocked', -n.blocked)
+  count(b, 'delayed', -n.delayed)
+  count(b, 'ready', -n.ready)
+  count(b, 'held', -n.held)
+  count(b, 'leased', -#gone)
+  count(b, 'cancelled', n.blocked + n.delayed + n.ready + #gone)
+end

@@ -1,0 +1,137 @@
+-- Who is woken when, and the end of every call.
+
+-- sweep ends what has expired and moves what is due, up to limit of each. It
+-- tells whether there may be more. The order matters: an expired lease whose
+-- delay is over too goes all the way.
+local function sweep(limit)
+  local more = false
+  if Y.batchDue and Y.batchDue <= NOW then
+    for _, b in ipairs(call('ZRANGEBYSCORE', P .. 'bd', '-inf', int(NOW))) do
+      cancel_batch(tonumber(b), 'DeadlineExceeded')
+    end
+    set('batchDue', tonumber(call('ZRANGE', P .. 'bd', 0, 0, 'WITHSCORES')[2]))
+  end
+  local late = call('ZRANGEBYSCORE', P .. 'l', '-inf', int(NOW), 'WITHSCORES', 'LIMIT', 0, limit)
+  if #late > 0 then
+    local refs, deadlines = {}, {}
+    for i = 1, #late, 2 do
+      refs[#refs + 1] = late[i]
+      deadlines[#deadlines + 1] = tonumber(late[i + 1])
+    end
+    expire(refs, nil, deadlines)
+    more = #refs == limit
+  end
+  if Y.due and Y.due <= NOW then
+    local due = call('ZRANGEBYSCORE', P .. 'd', '-inf', int(NOW), 'LIMIT', 0, limit)
+    local groups, order = {}, {}
+    for _, entry in ipairs(due) do
+      local key, p, b, kind, id = string.match(entry, '^((%d):(%d+):(%a)):(.*)$')
+      b = tonumber(b)
+      if batch(b).known then
+        local g = groups[key]
+        if not g then
+          g = {kind = kind, p = tonumber(p), b = b, ids = {}}
+          groups[key] = g
+          order[#order + 1] = g
+        end
+        g.ids[#g.ids + 1] = id
+      end
+    end
+    if #due > 0 then each('ZREM', P .. 'd', due) end
+    for _, g in ipairs(order) do
+      if not batch(g.b).void then count(g.b, 'delayed', -#g.ids) end
+      place(g.kind, g.p, g.b, g.ids)
+    end
+    set('due', tonumber(call('ZRANGE', P .. 'd', 0, 0, 'WITHSCORES')[2]))
+    more = more or #due == limit
+  end
+  return more
+end
+
+-- Two waiters have the alarm for what comes due next, the second a little
+-- later in case the first was killed. The others take turns, one a second in
+-- all, to make good a ring that was lost.
+local ALARM2 = 50000
+local owners = {}
+local function owner(alarm)
+  if owners[alarm] == nil then owners[alarm] = call('HGET', P .. 'y', alarm .. 'Owner') or '' end
+  return owners[alarm]
+end
+
+local function take(alarm, worker, due)
+  local at = Y[alarm]
+  if at and at > NOW and at <= due and owner(alarm) ~= worker then return false end
+  owners[alarm] = worker
+  call('HSET', P .. 'y', alarm .. 'Owner', worker)
+  set(alarm, due)
+  return true
+end
+
+-- patience is how long a worker that found nothing may wait without a ring.
+local function patience(worker)
+  call('ZREM', P .. 't', worker)
+  call('ZREMRANGEBYSCORE', P .. 't', '-inf', int(NOW))
+  local last = tonumber(call('ZRANGE', P .. 't', -1, -1, 'WITHSCORES')[2]) or NOW
+  local at = math.min(last + TURN, NOW + 30 * TURN)
+  call('ZADD', P .. 't', int(at), worker)
+  local due = tonumber(call('ZRANGE', P .. 'l', 0, 0, 'WITHSCORES')[2])
+  if Y.due and (not due or Y.due < due) then due = Y.due end
+  if due and take('alarm1', worker, due) then
+    at = math.min(at, due)
+  elseif due and take('alarm2', worker, due) then
+    at = math.min(at, due + ALARM2)
+  end
+  return math.max(at - NOW, 0)
+end
+
+-- attend gives up the alarm of a worker that waits no longer.
+local function attend(worker)
+  if Y.alarm1 and Y.alarm1 > NOW and owner('alarm1') == worker then
+    set('alarm1', nil)
+    sooner = true
+  end
+end
+
+local function ring(n)
+  for _ = call('LLEN', P .. 'w') + 1, n do call('RPUSH', P .. 'w', '1') end
+end
+
+local function flush_counts()
+  local total = {}
+  for b, of in pairs(delta) do
+    for state, n in pairs(of) do
+      if n ~= 0 then
+        call('HINCRBY', P .. 'b:' .. b, state, n)
+        total[state] = (total[state] or 0) + n
+      end
+    end
+  end
+  for state, n in pairs(total) do
+    if n ~= 0 then call('HINCRBY', P .. 'c', state, n) end
+  end
+  delta = {}
+  return total
+end
+
+-- finish writes what the call changed: counts, clockwork, rings.
+local function finish()
+  local touched = delta
+  flush_counts()
+  for b in pairs(touched) do
+    if batch(b).followed and complete(b) then unblock(b) end
+  end
+  flush_counts()
+  if Y.paused ~= 1 then
+    if changed and call('EXISTS', P .. 'a') == 1 then
+      ring(RINGS)
+    elseif sooner and not (Y.alarm1 and Y.due and Y.alarm1 > NOW and Y.alarm1 <= Y.due) then
+      ring(1)  -- one who waits must set its alarm anew
+    end
+  end
+  local pairs_ = {}
+  for f, v in pairs(dirty) do
+    pairs_[#pairs_ + 1] = f
+    pairs_[#pairs_ + 1] = v == '' and '' or int(v)
+  end
+  if #pairs_ > 0 then call('HSET', P .. 'y', unpack(pairs_)) end
+end
