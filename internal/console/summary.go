@@ -27,6 +27,7 @@ type Summary struct {
 	Lines      int64 // read from the input; 0 if it has no lines
 	Items      int64 // different items among them
 	Duplicates int64 // lines that repeated an item
+	Skipped    int64 // lines whose output was there before
 
 	Done, Dead int64
 	Left       int64 // neither done nor dead, as after an interrupt
@@ -74,6 +75,9 @@ func (s Summary) input() string {
 	parts = append(parts, count(s.Items, "item"))
 	if s.Duplicates > 0 {
 		parts = append(parts, count(s.Duplicates, "duplicate"))
+	}
+	if s.Skipped > 0 {
+		parts = append(parts, fmt.Sprintf("%d skipped: output exists", s.Skipped))
 	}
 	return strings.Join(parts, ", ") + "\n"
 }

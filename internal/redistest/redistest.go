@@ -32,7 +32,7 @@ type Server struct {
 func Start(t testing.TB, options ...string) *Server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Fatal("redis-server is not in PATH; 'make deps' installs it on Debian")
+		t.Fatal("redis-server is not in PATH: 'make test' installs it on Debian")
 	}
 	s := &Server{Dir: t.TempDir(), args: options}
 	var err error
