@@ -6,6 +6,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"sluice.dev/queue"
@@ -21,7 +22,8 @@ import (
 //
 // The context is cancelled with cause queue.ErrLeaseLost when the lease is
 // gone (whatever is returned then is not settled) and with ErrShutdown when the
-// worker must leave before the item is done (return Release).
+// worker must leave before the item is done. An error that says nothing else
+// is a Release then. A panic is an error like any other.
 type Handler interface {
 	Handle(ctx context.Context, a *Attempt) error
 }
@@ -34,6 +36,16 @@ func (f HandlerFunc) Handle(ctx context.Context, a *Attempt) error { return f(ct
 
 // ErrShutdown is the cause of a context that ends since the worker leaves.
 var ErrShutdown = errors.New("the worker is leaving")
+
+// Persistent is a Handler whose work is worth going on with while the store
+// cannot be reached, since it publishes nothing without a Commit.
+type Persistent interface {
+	Handler
+	// StoreGrace is how long a handler may run on after its lease's deadline
+	// has passed by the worker's clock. It is cancelled sooner when the store
+	// answers that the lease is lost.
+	StoreGrace() time.Duration
+}
 
 // Attempt is one try at an item, for as long as its handler runs.
 type Attempt struct {
@@ -95,20 +107,38 @@ func (e *failure) Error() string { return e.Failure.String() }
 // as an attempt unless it is wrapped in Permanent, Retry or Release.
 func Fail(f queue.Failure) error { return &failure{f} }
 
-// settlement says how an attempt's lease ends after its handler returned err.
-func settlement(a *Attempt, err error) queue.Settlement {
-	s := queue.Settlement{Lease: a.Lease, Verb: queue.Ack, Result: a.Result}
+// maxMessageBytes bounds the message of a failure.
+const maxMessageBytes = 4 << 10
+
+// settlement says how an attempt's lease ends after its handler returned err;
+// ctx is the handler's.
+func settlement(ctx context.Context, l queue.Lease, result []byte, err error) queue.Settlement {
 	if err == nil {
-		return s
+		return queue.Settlement{Lease: l, Verb: queue.Ack, Result: result}
 	}
-	s.Verb, s.Result = queue.Nack, nil
-	if in, ok := errors.AsType[*intent](err); ok {
+	s := queue.Settlement{Lease: l, Verb: queue.Nack, Failure: queue.Failure{Cause: queue.CauseError, Message: err.Error()}}
+	in, intended := errors.AsType[*intent](err)
+	f, detailed := errors.AsType[*failure](err)
+	if intended {
 		s.Verb, s.After, s.Backoff = in.verb, in.after, in.backoff
 	}
-	if f, ok := errors.AsType[*failure](err); ok {
+	if detailed {
 		s.Failure = f.Failure
-	} else {
-		s.Failure = queue.Failure{Cause: queue.CauseError, Message: err.Error()}
+	}
+	if !detailed && errors.Is(context.Cause(ctx), ErrShutdown) && (!intended || s.Verb == queue.Release) {
+		s.Verb, s.Failure.Cause = queue.Release, queue.CauseInterrupted
+	}
+	s.Failure.Message = head(s.Failure.Message, maxMessageBytes)
+	if n := len(s.Failure.Stderr); n > queue.MaxStderrBytes {
+		s.Failure.Stderr = strings.ToValidUTF8(s.Failure.Stderr[n-queue.MaxStderrBytes:], "")
 	}
 	return s
+}
+
+// head is at most n bytes from the start of s.
+func head(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
 }

@@ -1,0 +1,86 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sluice.dev/queue"
+)
+
+// minLease is the shortest lease that a policy may have.
+const minLease = time.Second
+
+// extended is the answer to a renewal.
+type extended struct {
+	held []*holding
+	from time.Duration // when it began
+	errs []error       // one for each of held
+	err  error
+}
+
+// renew extends every lease that is held, started or not, in one call.
+func (d *dispatcher) renew(now time.Duration) {
+	x := extended{from: now}
+	for _, h := range d.queued {
+		x.held = append(x.held, h)
+	}
+	for _, h := range d.slots {
+		if h != nil && !h.lost {
+			x.held = append(x.held, h)
+		}
+	}
+	d.beatAt = now + d.o.Lease/3
+	if len(x.held) == 0 {
+		return
+	}
+	leases := make([]queue.Lease, len(x.held))
+	for i, h := range x.held {
+		leases[i] = h.lease
+	}
+	d.extend.start(func() extended {
+		// A deadline counts from before the call, so one that drags on is
+		// better begun anew.
+		ctx, cancel := context.WithTimeout(d.calls, d.o.Lease/3)
+		defer cancel()
+		x.errs, x.err = d.store.Extend(ctx, leases)
+		return x
+	})
+}
+
+// renewed takes the answer to a renewal.
+func (d *dispatcher) renewed(x extended) {
+	if x.err != nil {
+		if !d.deaf {
+			d.o.Logger.Warn("leases could not be renewed", "worker", d.o.ID, "leases", len(x.held), "error", x.err)
+		}
+		d.deaf = true
+		return
+	}
+	if d.deaf {
+		d.o.Logger.Info("leases are renewed again", "worker", d.o.ID)
+	}
+	d.deaf = false
+	for i, h := range x.held {
+		switch err := x.errs[i]; {
+		case err == nil:
+			h.deadline = max(h.deadline, x.from+d.o.Lease)
+		case errors.Is(err, queue.ErrLeaseLost):
+			d.lose(h, "the store has given the item to another")
+		}
+	}
+}
+
+// checkDeadlines ends the leases whose renewal did not come in time. The store
+// may still regard them as this worker's, but nothing says so.
+func (d *dispatcher) checkDeadlines(now time.Duration) {
+	for _, h := range d.slots {
+		if h != nil && now >= h.deadline+d.storeGrace {
+			d.lose(h, "it could not be renewed before its deadline")
+		}
+	}
+	if len(d.queued) > 0 && now >= min(d.queued[0].deadline, d.queued[0].claimed+staleAfter) {
+		d.pace = pace{}
+		d.giveBack("the worker was too slow to start it")
+	}
+}
