@@ -1,0 +1,149 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"sluice.dev/internal/payload"
+	"sluice.dev/producer"
+	"sluice.dev/queue"
+)
+
+// runFlags are what "sluice run" was told.
+type runFlags struct {
+	itemFlags
+	parallelism  int
+	items        string
+	glob         string
+	null         bool
+	identity     string
+	backoffLimit int
+	retryDelay   time.Duration
+}
+
+func runCommand() *cobra.Command {
+	f := &runFlags{}
+	cmd := &cobra.Command{
+		Use:   "run [flags] -- COMMAND...",
+		Short: "Run a command for each item, here and now",
+		Long: `Run a command for each item, here and now.
+
+Items are the lines of --items FILE, the files that --glob matches, or the lines
+of standard input. In the command {} is the item; {.} {/} {/.} {//} {#} {%} are
+what they are in GNU parallel, {out} is where the command writes the output that
+--output names, and {outdir} the folder around it. A command without any of them
+gets the item as its last argument.
+
+Exit code: 0 all items done, 1 some dead, 2 bad usage or input and nothing
+started, 3 the store failed, 130 interrupted.`,
+		Example: `  sluice run --glob 'in/*.wav' --output 'out/{/.}.ogg' -- ffmpeg -nostdin -v error -y -i {} {out}
+  seq 1 48 | sluice run -j 4 -- echo frame {}`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.Argv = args
+			return f.run(cmd)
+		},
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	fs.SetInterspersed(false) // what follows the first word is the command's
+	f.parallelism = runtime.NumCPU()
+	f.backoffLimit = *queue.DefaultPolicy().BackoffLimit
+	f.retryDelay = queue.DefaultPolicy().RetryDelay
+	f.identity = "stat"
+	fs.VarP(intValue{&f.parallelism, 1, 1024}, "parallelism", "j", "how many items run at once")
+	fs.StringVar(&f.items, "items", "", "`FILE` with an item a line; - is standard input, which is the default")
+	fs.StringVar(&f.glob, "glob", "", "`PATTERN` of the files that are the items; ** stands for any folders")
+	fs.BoolVarP(&f.null, "null", "0", false, "items end in NUL instead of newline, as find -print0 writes them")
+	fs.Var(choiceValue{&f.identity, []string{"stat", "content"}}, "identity", "what makes an input file the same: path, size, time and inode, or path and content")
+	fs.Var(intValue{&f.backoffLimit, 0, 1_000_000}, "backoff-limit", "how often an item that fails is tried again")
+	fs.Var(durationValue{&f.retryDelay, time.Millisecond, day}, "retry-delay", "before the first retry; doubled for each further one, up to 6m")
+	f.register(fs)
+	return cmd
+}
+
+func (f *runFlags) run(cmd *cobra.Command) error {
+	p, err := f.parse()
+	if err != nil {
+		return usage(err)
+	}
+	h, err := f.handler(nil, nil) // checks what only running would show otherwise
+	if err != nil {
+		return usage(err)
+	}
+	if err := h.Close(); err != nil {
+		return err
+	}
+	src, again, err := f.source()
+	if err != nil {
+		return usage(err)
+	}
+	maker, err := f.maker(p)
+	if err != nil {
+		return usage(err)
+	}
+	r := &run{flags: f, source: src, maker: maker}
+	if again {
+		// What can be read twice is checked whole before anything starts.
+		if _, err := producer.Check(cmd.Context(), src, maker, r.outputs()); err != nil {
+			return usage(err)
+		}
+	}
+	return r.main(cmd.Context())
+}
+
+// source is where the items come from, and whether it can be read again.
+func (f *runFlags) source() (src producer.Source, again bool, err error) {
+	o := producer.LineOptions{Null: f.null}
+	switch {
+	case f.glob != "" && f.items != "":
+		return nil, false, errors.New("--glob and --items: one of them is allowed")
+	case f.glob != "" && f.null:
+		return nil, false, errors.New("--glob and --null: NUL ends lines, and a glob has none")
+	case f.glob != "":
+		return producer.Glob(f.glob), true, nil
+	case f.items == "" && term.IsTerminal(int(os.Stdin.Fd())):
+		return nil, false, errors.New("no items: say --items FILE or --glob PATTERN, or pipe lines into standard input")
+	case f.items == "" || f.items == "-":
+		return producer.Lines(os.Stdin, "standard input", o), false, nil
+	}
+	info, err := os.Stat(f.items)
+	if err != nil {
+		return nil, false, fileError("--items", err)
+	}
+	if info.Mode().IsRegular() {
+		return producer.File(f.items, o), true, nil
+	}
+	file, err := os.Open(f.items) // a named pipe; it ends with the process
+	if err != nil {
+		return nil, false, fileError("--items", err)
+	}
+	return producer.Lines(file, f.items, o), false, nil
+}
+
+func fileError(flag string, err error) error {
+	if e, ok := errors.AsType[*os.PathError](err); ok {
+		return usagef("%s %q: %w", flag, e.Path, e.Err)
+	}
+	return usagef("%s: %w", flag, err)
+}
+
+func (f *runFlags) maker(p parsed) (*producer.Maker, error) {
+	o := producer.MakerOptions{
+		Scope:    p.command.String(),
+		Batch:    batchName,
+		Content:  f.identity == "content",
+		Numbered: strings.Contains(p.command.String(), "{#}"),
+	}
+	if p.output != nil {
+		o.Scope += "\n" + p.output.String()
+		o.Output = func(pl payload.Payload) (string, error) { return p.output.Expand(pl) }
+		o.Numbered = o.Numbered || strings.Contains(p.output.String(), "{#}")
+	}
+	return producer.NewMaker(o)
+}
