@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -10,13 +11,15 @@ import (
 // It is safe for concurrent use. It neither retries nor logs: an error of the
 // store comes back wrapped in ErrUnavailable when the same call may be tried
 // again, as itself when that is pointless. A cancelled context returns at
-// once. Arguments are not retained after the call, results belong to the
+// once, with an error that is the context's, and changes nothing that was not
+// under way. Arguments are not retained after the call, results belong to the
 // caller. Input is checked before it gets here.
 type Driver interface {
 	Producer
 	Consumer
 	Inspector
 	Controller
+	Operator
 	Close() error
 }
 
@@ -69,6 +72,78 @@ type Controller interface {
 	SetPolicy(ctx context.Context, p Policy, force bool) (Policy, error)
 }
 
+// Operator is what a person does to a queue, its batches and its items.
+type Operator interface {
+	// OpenBatch makes a batch before its first item, where it has more to
+	// say than a name. Opening it again with the same After is no error.
+	OpenBatch(ctx context.Context, b Batch) error
+	// ChangeBatch does v to a batch, whatever its size, at the cost of its
+	// leased items. ErrNotFound if there is none of that name; ErrCommitted
+	// where DeleteBatch meets an item whose output is decided.
+	ChangeBatch(ctx context.Context, name string, v BatchVerb) error
+	// ChangeItems does v to items, and returns an error for each: nil,
+	// ErrNotFound, ErrCommitted or a *WrongState. It reads the ready lists
+	// that the items stand in.
+	ChangeItems(ctx context.Context, v ItemVerb, ids []string) ([]error, error)
+	// Pause stops claims, or lets them go on. Leases that are held go on.
+	Pause(ctx context.Context, paused bool) error
+	// Workers lists those that spoke to the queue within the last hour.
+	Workers(ctx context.Context) ([]WorkerInfo, error)
+	// Watch returns when the queue may have changed since the last call of
+	// Watch by this driver began, and after limit at the latest. It costs the
+	// store nothing per watcher and change but a message.
+	Watch(ctx context.Context, limit time.Duration) error
+	// Drop deletes the queue with all that it holds.
+	Drop(ctx context.Context) error
+}
+
+// Batch is what is said of a batch when it is opened.
+type Batch struct {
+	Name     string
+	After    string        // the batch that must be Complete before this one's items are ready
+	Deadline time.Duration // from now; what is unfinished then is cancelled; 0 is none
+}
+
+// BatchVerb changes a batch.
+type BatchVerb string
+
+// What can be done to a batch.
+const (
+	SuspendBatch BatchVerb = "suspend" // its ready items are held
+	ResumeBatch  BatchVerb = "resume"
+	CancelBatch  BatchVerb = "cancel" // its unfinished items are cancelled, its leases revoked
+	DeleteBatch  BatchVerb = "delete" // its ids are forgotten at once, the done ones too
+)
+
+// ItemVerb changes an item.
+type ItemVerb string
+
+// What can be done to an item.
+const (
+	RetryItem  ItemVerb = "retry"  // a dead one: ready again, with its attempts counted anew
+	CancelItem ItemVerb = "cancel" // an unfinished one
+	DeleteItem ItemVerb = "delete" // its id is forgotten, its lease revoked
+)
+
+// WrongState refuses to change an item that is in a state which forbids it.
+type WrongState struct {
+	Verb  ItemVerb
+	ID    string
+	State State // of the item; Ready also stands for delayed, blocked and leased
+}
+
+func (e *WrongState) Error() string {
+	return fmt.Sprintf("cannot %s item %.60q: it is %s", e.Verb, e.ID, e.State)
+}
+
+// WorkerInfo is a worker as the store knows it.
+type WorkerInfo struct {
+	ID     string
+	Leases int
+	Seen   time.Duration // since its last exchange
+	Gone   bool          // it was allowed to leave
+}
+
 // Depth counts the items of a queue by state.
 type Depth struct {
 	Blocked, Delayed, Ready, Leased, Done, Dead, Cancelled int64
@@ -104,7 +179,7 @@ type Record struct {
 	Result   []byte    // of a done item
 	Token    uint64    // of a leased item
 	Worker   string    // of a leased item
-	Due      time.Duration
+	Due      time.Duration // of a delayed item until it is ready, of a leased one until its deadline
 }
 
 // MaxFailures is how many failures a record keeps; the first is always one of
@@ -117,7 +192,30 @@ type BatchInfo struct {
 	Sealed    bool
 	Suspended bool
 	Cancelled bool
+	Reason    string        // of the cancellation: Cancelled or DeadlineExceeded
+	After     string        // the batch that it waits for or waited for
+	Age       time.Duration // since it was made
+	Deadline  time.Duration // until its deadline; 0 if it has none
 	Depth     Depth
+}
+
+// State is the batch in one word, for people.
+func (b BatchInfo) State() string {
+	switch {
+	case b.Complete():
+		return "Complete"
+	case b.Cancelled:
+		return "Cancelled"
+	case b.Failed():
+		return "Failed"
+	case b.Suspended:
+		return "Suspended"
+	case b.Depth.Blocked > 0:
+		return "Blocked"
+	case !b.Sealed:
+		return "Open"
+	}
+	return "Sealed"
 }
 
 // Complete tells whether everything that the batch will ever hold is done.

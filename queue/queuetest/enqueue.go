@@ -133,12 +133,12 @@ func outputTaken(q *subject) {
 
 func retention(q *subject) {
 	w := q.worker("w")
-	q.force(queue.Policy{Retention: 5 * short})
+	q.force(queue.Policy{Retention: 10 * short})
 	q.putIDs("a", "dead")
 	w.acks(w.claims("a")[0])
 	q.wantOutcome(queue.Item{ID: "a"}, queue.Duplicate)
 	w.settles(queue.Settlement{Lease: w.claims("dead")[0], Verb: queue.Bury, Failure: failure("broken")})
-	q.pass(6 * short)
+	q.pass(11 * short)
 	q.eventually(func() error {
 		if o := q.enqueue(queue.Item{ID: "a", Payload: []byte("new")})[0]; o != queue.Added {
 			return errOutcome(o)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"sluice.dev/queue"
 )
@@ -120,7 +121,10 @@ func crowd(q *subject, workers, items, claim int) {
 		})
 	}
 	watch.Go(func() {
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
 		for ctx.Err() == nil {
+			<-tick.C
 			if d, err := q.d.Depth(q.ctx); err != nil || d.Total() != int64(items) {
 				q.Errorf("depth among workers is %+v, %v; want a total of %d", d, err, items)
 				return

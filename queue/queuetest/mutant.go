@@ -17,7 +17,7 @@ type Mutant struct {
 
 // MustFail runs the suite against a mutant of a backend that conforms and
 // fails t if no sentence finds it out. It stops at the first that does.
-func MustFail(t *testing.T, h Harness, m Mutant) {
+func MustFail(t testing.TB, h Harness, m Mutant) {
 	t.Helper()
 	for _, c := range suite {
 		for _, s := range c.sentences {
@@ -34,7 +34,7 @@ func MustFail(t *testing.T, h Harness, m Mutant) {
 }
 
 // try runs a sentence against a mutant and returns how it failed, or "".
-func try(t *testing.T, h Harness, m Mutant, s sentence) string {
+func try(t testing.TB, h Harness, m Mutant, s sentence) string {
 	p := &probe{TB: t}
 	open := h.Open
 	h.Open = func(_ testing.TB, name string) queue.Driver {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync/atomic"
 
 	"sluice.dev/queue"
 )
@@ -163,104 +162,4 @@ func staleSettles(v queue.Verb, err error) func(queue.Driver) queue.Driver {
 			return r, e
 		}
 	})
-}
-
-// renumbered is the numbers under which a mutant sends exchanges, so that the
-// store knows none of them.
-var renumbered atomic.Uint64
-
-var replayMutants = []Mutant{
-	{"takes a number that is sent again for a new one", onExchange(func(x *queue.Exchange) { x.Seq = renumbered.Add(1) })},
-	{"answers a number that is sent again with leases of later", onExchange(func(x *queue.Exchange) {
-		if len(x.Settle) == 0 {
-			x.Seq = renumbered.Add(1)
-		} else {
-			renumbered.Store(max(renumbered.Load(), x.Seq))
-		}
-	})},
-	{"keeps replies in the client", tamper(func(t *tampered) {
-		var own memory[string, queue.Reply]
-		var last memory[string, uint64]
-		t.exchange = func(ctx context.Context, x queue.Exchange) (queue.Reply, error) {
-			seq, known := last.get(x.Worker)
-			if reply, _ := own.get(x.Worker); known && seq == x.Seq {
-				return reply, nil
-			} else if known && x.Seq < seq {
-				return queue.Reply{}, queue.ErrStale
-			}
-			sent := x
-			sent.Seq = renumbered.Add(1)
-			r, err := t.Driver.Exchange(ctx, sent)
-			if err == nil {
-				own.set(x.Worker, r)
-				last.set(x.Worker, x.Seq)
-			}
-			return r, err
-		}
-	})},
-	{"takes older numbers", tamper(func(t *tampered) {
-		t.exchange = func(ctx context.Context, x queue.Exchange) (queue.Reply, error) {
-			r, err := t.Driver.Exchange(ctx, x)
-			for errors.Is(err, queue.ErrStale) {
-				x.Seq++
-				r, err = t.Driver.Exchange(ctx, x)
-			}
-			return r, err
-		}
-	})},
-	{"refuses older numbers without saying so", tamper(func(t *tampered) {
-		t.exchange = func(ctx context.Context, x queue.Exchange) (queue.Reply, error) {
-			r, err := t.Driver.Exchange(ctx, x)
-			if errors.Is(err, queue.ErrStale) {
-				err = errors.New("older")
-			}
-			return r, err
-		}
-	})},
-	{"keeps one number for all workers", tamper(func(t *tampered) {
-		var last memory[string, uint64]
-		t.exchange = func(ctx context.Context, x queue.Exchange) (queue.Reply, error) {
-			if seq, _ := last.get(""); x.Seq < seq {
-				return queue.Reply{}, queue.ErrStale
-			}
-			last.set("", x.Seq)
-			return t.Driver.Exchange(ctx, x)
-		}
-	})},
-	{"hands out the reply that it keeps", tamper(func(t *tampered) {
-		type number struct {
-			worker string
-			seq    uint64
-		}
-		var kept memory[number, queue.Reply]
-		t.exchange = func(ctx context.Context, x queue.Exchange) (queue.Reply, error) {
-			n := number{x.Worker, x.Seq}
-			if r, ok := kept.get(n); ok {
-				return r, nil
-			}
-			r, err := t.Driver.Exchange(ctx, x)
-			if err == nil {
-				kept.set(n, r)
-			}
-			return r, err
-		}
-	})},
-	{"keeps the payload that it was given", tamper(func(t *tampered) {
-		var kept memory[string, []byte]
-		t.enqueue = func(ctx context.Context, items []queue.Item) ([]queue.Outcome, error) {
-			for _, it := range items {
-				if _, ok := kept.get(it.ID); !ok {
-					kept.set(it.ID, it.Payload)
-				}
-			}
-			return t.Driver.Enqueue(ctx, items)
-		}
-		t.exchange = func(ctx context.Context, x queue.Exchange) (queue.Reply, error) {
-			r, err := t.Driver.Exchange(ctx, x)
-			for i := range r.Leases {
-				r.Leases[i].Item.Payload, _ = kept.get(r.Leases[i].Item.ID)
-			}
-			return r, err
-		}
-	})},
 }

@@ -27,6 +27,7 @@ type Harness struct {
 
 	// Advance moves the store's clock on by d. It is nil for a store whose
 	// clock cannot be set: the suite then waits, with short leases and delays.
+	// The limit of a Wait is real time in either case.
 	Advance func(d time.Duration)
 }
 

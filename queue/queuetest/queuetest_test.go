@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"sluice.dev/queue"
 	"sluice.dev/queue/queuetest"
 )
 
@@ -45,8 +46,30 @@ func TestRunningClock(t *testing.T) {
 	queuetest.Run(t, queuetest.Harness{Open: s.open})
 }
 
+// verdict is a test that is not failed by Errorf but told of it.
+type verdict struct {
+	testing.TB
+	failed bool
+}
+
+func (v *verdict) Errorf(string, ...any) { v.failed = true }
+
+func TestMustFailWantsAFailure(t *testing.T) {
+	v := &verdict{TB: t}
+	queuetest.MustFail(v, settable(), queuetest.Mutant{
+		Name: "breaks nothing",
+		Wrap: func(d queue.Driver) queue.Driver { return d },
+	})
+	if !v.failed {
+		t.Error("MustFail is content with a driver that conforms")
+	}
+}
+
 func TestMutants(t *testing.T) {
 	for _, m := range queuetest.Mutants() {
-		t.Run(m.Name, func(t *testing.T) { queuetest.MustFail(t, settable(), m) })
+		t.Run(m.Name, func(t *testing.T) {
+			t.Parallel()
+			queuetest.MustFail(t, settable(), m)
+		})
 	}
 }

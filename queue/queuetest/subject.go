@@ -21,7 +21,7 @@ const (
 	// soon is how late a worker may be woken. It should be milliseconds; a
 	// busy machine gets more, and who sleeps through is found.
 	soon     = 3 * time.Second
-	patience = 10 * time.Second // for what must come
+	patience = 5 * time.Second  // for what must come
 	bound    = 30 * time.Second // of a sentence
 )
 

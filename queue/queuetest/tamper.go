@@ -2,6 +2,7 @@ package queuetest
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -92,15 +93,34 @@ func tamper(f func(t *tampered)) func(queue.Driver) queue.Driver {
 	}
 }
 
-// onItem changes each item that is enqueued.
+// onItem changes each item that is enqueued. Leases show the batch, priority
+// and output that were asked for, so that only what the store does with them
+// can give the mutant away.
 func onItem(f func(*queue.Item)) func(queue.Driver) queue.Driver {
+	var asked memory[string, queue.Item] // by all clients of a queue
 	return tamper(func(t *tampered) {
 		t.enqueue = func(ctx context.Context, items []queue.Item) ([]queue.Outcome, error) {
-			items = append([]queue.Item(nil), items...)
-			for i := range items {
-				f(&items[i])
+			sent := slices.Clone(items)
+			for i := range sent {
+				f(&sent[i])
 			}
-			return t.Driver.Enqueue(ctx, items)
+			out, err := t.Driver.Enqueue(ctx, sent)
+			for i, o := range out {
+				if o == queue.Added {
+					asked.set(sent[i].ID, items[i])
+				}
+			}
+			return out, err
+		}
+		t.exchange = func(ctx context.Context, x queue.Exchange) (queue.Reply, error) {
+			r, err := t.Driver.Exchange(ctx, x)
+			for i := range r.Leases {
+				it := &r.Leases[i].Item
+				if was, ok := asked.get(it.ID); ok {
+					it.Batch, it.Priority, it.Output = was.Batch, was.Priority, was.Output
+				}
+			}
+			return r, err
 		}
 	})
 }
@@ -120,7 +140,7 @@ func onOutcomes(f func([]queue.Outcome)) func(queue.Driver) queue.Driver {
 func onSettle(f func(*queue.Settlement)) func(queue.Driver) queue.Driver {
 	return tamper(func(t *tampered) {
 		t.exchange = func(ctx context.Context, x queue.Exchange) (queue.Reply, error) {
-			x.Settle = append([]queue.Settlement(nil), x.Settle...)
+			x.Settle = slices.Clone(x.Settle)
 			for i := range x.Settle {
 				f(&x.Settle[i])
 			}

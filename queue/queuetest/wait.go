@@ -144,7 +144,7 @@ func (q *subject) claiming(worker string) *claiming {
 	return c
 }
 
-// look awaits a look that began after what came before.
+// look awaits the end of a look that earlier calls have not awaited.
 func (c *claiming) look() {
 	c.q.Helper()
 	c.q.eventually(func() error {

@@ -3,7 +3,9 @@ package redisqueue
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"sluice.dev/queue"
@@ -59,6 +61,28 @@ func show(field, v string) string {
 	return micros(v).String()
 }
 
+// Pause implements queue.Operator.
+func (d *Driver) Pause(ctx context.Context, paused bool) error {
+	_, err := d.run(ctx, pauseScript, flag(paused))
+	return err
+}
+
+// OpenBatch implements queue.Operator.
+func (d *Driver) OpenBatch(ctx context.Context, b queue.Batch) error {
+	return d.batch(ctx, "open", b.Name, b.After, b.Deadline)
+}
+
+// ChangeBatch implements queue.Operator.
+func (d *Driver) ChangeBatch(ctx context.Context, name string, v queue.BatchVerb) error {
+	if err := d.batch(ctx, string(v), name, "", 0); err != nil {
+		return err
+	}
+	if v == queue.DeleteBatch {
+		return d.reclaim(ctx)
+	}
+	return nil
+}
+
 // batch runs a verb of batch.lua.
 func (d *Driver) batch(ctx context.Context, verb, name, after string, deadline time.Duration) error {
 	v, err := d.run(ctx, batchScript, verb, name, after, deadline.Microseconds())
@@ -70,6 +94,109 @@ func (d *Driver) batch(ctx context.Context, verb, name, after string, deadline t
 		return nil
 	case "not found":
 		return fmt.Errorf("batch %q: %w", name, queue.ErrNotFound)
+	case "after not found":
+		return fmt.Errorf("batch %q: after %q: %w", name, after, queue.ErrNotFound)
+	case "after itself":
+		return fmt.Errorf("batch %q: it cannot come after itself", name)
+	case "differs":
+		return fmt.Errorf("batch %q is there already, and not after %q", name, after)
+	case "committed":
+		return fmt.Errorf("batch %q: an item is publishing its output: %w", name, queue.ErrCommitted)
+	case "followed":
+		return fmt.Errorf("batch %q: another batch waits for it: delete that first", name)
 	}
-	return fmt.Errorf("batch %q: %v", name, v)
+	return fmt.Errorf("store: unexpected reply %q", v)
+}
+
+// reclaim removes what deleted batches have left, some at a time so that
+// nobody waits long behind it. What is left if it is cut short is not known to
+// the queue any more, and goes at the next delete.
+func (d *Driver) reclaim(ctx context.Context) error {
+	for {
+		n, err := d.number(ctx, reclaimScript, page)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			break
+		}
+	}
+	// The records that no list leads to: the dead and those cancelled singly.
+	for _, key := range []string{"x", "z"} {
+		var cursor uint64
+		for {
+			kv, next, err := d.rdb.HScan(ctx, d.prefix+key, cursor, "", page).Result()
+			if err != nil {
+				return classify(err)
+			}
+			args := []any{0}
+			for i := 0; i < len(kv); i += 2 {
+				args = append(args, kv[i])
+			}
+			if _, err := d.run(ctx, reclaimScript, args...); err != nil {
+				return err
+			}
+			if cursor = next; cursor == 0 {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// ChangeItems implements queue.Operator.
+func (d *Driver) ChangeItems(ctx context.Context, v queue.ItemVerb, ids []string) ([]error, error) {
+	out := make([]error, 0, len(ids))
+	for chunk := range slices.Chunk(ids, page) {
+		args := []any{string(v)}
+		for _, id := range chunk {
+			args = append(args, id)
+		}
+		list, err := d.call(ctx, changeScript, args...)
+		if err != nil {
+			return out, err
+		}
+		for i, x := range list {
+			switch s := text(x); s {
+			case "ok":
+				out = append(out, nil)
+			case "not found":
+				out = append(out, fmt.Errorf("item %.60q: %w", chunk[i], queue.ErrNotFound))
+			case "committed":
+				out = append(out, fmt.Errorf("item %.60q: %w", chunk[i], queue.ErrCommitted))
+			default:
+				out = append(out, &queue.WrongState{Verb: v, ID: chunk[i], State: queue.State(s)})
+			}
+		}
+	}
+	return out, nil
+}
+
+// Workers implements queue.Operator.
+func (d *Driver) Workers(ctx context.Context) ([]queue.WorkerInfo, error) {
+	pipe := d.rdb.Pipeline()
+	clock, kept, held := pipe.Time(ctx), pipe.HGetAll(ctx, d.prefix+"k"), pipe.ZRange(ctx, d.prefix+"l", 0, -1)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, classify(err)
+	}
+	leases := make(map[string]int)
+	for _, ref := range held.Val() {
+		if f := strings.SplitN(ref, ":", 7); len(f) == 7 {
+			leases[f[5]]++
+		}
+	}
+	var out []queue.WorkerInfo
+	for id, reply := range kept.Val() {
+		f := strings.SplitN(reply, " ", 5) // number, when, look, gone, the rest
+		if len(f) != 5 {
+			continue
+		}
+		at, _ := strconv.ParseInt(f[1], 10, 64)
+		seen := clock.Val().Sub(time.UnixMicro(at))
+		if seen < time.Hour {
+			out = append(out, queue.WorkerInfo{ID: id, Leases: leases[id], Seen: max(seen, 0), Gone: f[3] == "1"})
+		}
+	}
+	slices.SortFunc(out, func(a, b queue.WorkerInfo) int { return strings.Compare(a.ID, b.ID) })
+	return out, nil
 }

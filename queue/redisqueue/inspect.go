@@ -2,11 +2,9 @@ package redisqueue
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -49,6 +47,10 @@ func (d *Driver) Batches(ctx context.Context) ([]queue.BatchInfo, error) {
 	if err != nil {
 		return nil, err
 	}
+	now, err := d.rdb.Time(ctx).Result()
+	if err != nil {
+		return nil, classify(err)
+	}
 	pipe := d.rdb.Pipeline()
 	cmds := make([]*redis.MapStringStringCmd, len(serials))
 	for i, s := range serials {
@@ -60,16 +62,30 @@ func (d *Driver) Batches(ctx context.Context) ([]queue.BatchInfo, error) {
 		}
 	}
 	out := make([]queue.BatchInfo, 0, len(serials))
+	names := make(map[string]string, len(serials))
+	for i, c := range cmds {
+		names[serials[i]] = c.Val()["name"]
+	}
 	for _, c := range cmds {
 		h := c.Val()
 		n := func(f string) int64 { v, _ := strconv.ParseInt(h[f], 10, 64); return v }
 		out = append(out, queue.BatchInfo{
+			Reason: h["reason"], After: names[h["after"]],
+			Age: now.Sub(time.UnixMicro(n("created"))), Deadline: until(now, n("deadline")),
 			Name: h["name"], Sealed: h["sealed"] == "1", Suspended: h["suspended"] == "1", Cancelled: h["void"] == "1",
 			Depth: queue.Depth{Blocked: n("blocked"), Delayed: n("delayed"), Ready: n("ready"), Leased: n("leased"),
 				Done: n("done"), Dead: n("dead"), Cancelled: n("cancelled"), Held: n("held"), NextDue: -1},
 		})
 	}
 	return out, nil
+}
+
+// until is how long it is to a moment in microseconds, 0 for none.
+func until(now time.Time, at int64) time.Duration {
+	if at == 0 {
+		return 0
+	}
+	return time.UnixMicro(at).Sub(now)
 }
 
 // serials lists the serial numbers of the batches, oldest first.
@@ -84,272 +100,4 @@ func (d *Driver) serials(ctx context.Context) ([]string, error) {
 		return x - y
 	})
 	return vals, nil
-}
-
-// Items implements queue.Inspector. It reads in several steps: an item that
-// moves meanwhile may be listed twice or not at all.
-func (d *Driver) Items(ctx context.Context, q queue.Query) ([]queue.Record, error) {
-	if _, err := d.Depth(ctx); err != nil {
-		return nil, err
-	}
-	states := q.States
-	if states == nil {
-		states = []queue.State{queue.Blocked, queue.Delayed, queue.Ready, queue.Leased, queue.Dead, queue.Cancelled}
-	}
-	if q.ID != "" {
-		states = queue.States
-	}
-	l := lister{d: d, q: q, names: map[string]string{}}
-	if err := l.batches(ctx); err != nil {
-		return nil, err
-	}
-	for _, s := range queue.States {
-		if !slices.Contains(states, s) || l.full() {
-			continue
-		}
-		if err := l.list(ctx, s); err != nil {
-			return nil, err
-		}
-	}
-	return l.out, nil
-}
-
-// lister collects records.
-type lister struct {
-	d       *Driver
-	q       queue.Query
-	serials []string
-	names   map[string]string // of batches, by serial
-	out     []queue.Record
-}
-
-func (l *lister) full() bool { return l.q.Limit > 0 && len(l.out) >= l.q.Limit }
-
-func (l *lister) batches(ctx context.Context) error {
-	all, err := l.d.rdb.HGetAll(ctx, l.d.prefix+"bn").Result()
-	if err != nil {
-		return classify(err)
-	}
-	for name, s := range all {
-		l.names[s] = name
-	}
-	l.serials, err = l.d.serials(ctx)
-	return err
-}
-
-func (l *lister) list(ctx context.Context, s queue.State) error {
-	switch s {
-	case queue.Delayed:
-		return l.delayed(ctx)
-	case queue.Ready, queue.Blocked:
-		return l.listed(ctx, s)
-	case queue.Leased:
-		return l.leased(ctx)
-	case queue.Done:
-		return l.done(ctx)
-	case queue.Dead:
-		return l.dead(ctx)
-	}
-	return nil // no one cancels single items yet
-}
-
-// page is how many entries one command reads.
-const page = 500
-
-func (l *lister) delayed(ctx context.Context) error {
-	now, err := l.d.rdb.Time(ctx).Result()
-	if err != nil {
-		return classify(err)
-	}
-	for from := int64(0); !l.full(); from += page {
-		zs, err := l.d.rdb.ZRangeWithScores(ctx, l.d.prefix+"d", from, from+page-1).Result()
-		if err != nil || len(zs) == 0 {
-			return classify(err)
-		}
-		recs := make([]queue.Record, 0, len(zs))
-		for _, z := range zs {
-			f := strings.SplitN(text(z.Member), ":", 4) // priority:batch:list:id
-			if len(f) == 4 {
-				recs = append(recs, queue.Record{State: queue.Delayed, Item: queue.Item{ID: f[3], Batch: l.names[f[1]]},
-					Due: time.UnixMicro(int64(z.Score)).Sub(now)})
-			}
-		}
-		if err := l.add(ctx, recs); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (l *lister) listed(ctx context.Context, s queue.State) error {
-	for p := queue.MaxPriority; p >= 0; p-- {
-		for _, kind := range []string{"f", "r"} {
-			for _, b := range l.serials {
-				flags, err := l.d.rdb.HGet(ctx, l.d.prefix+"b:"+b, "blocked").Result()
-				if err != nil && err != redis.Nil {
-					return classify(err)
-				}
-				if (flags == "1") != (s == queue.Blocked) {
-					continue
-				}
-				if err := l.ready(ctx, s, fmt.Sprintf("%s:%d:%s", kind, p, b), l.names[b]); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
-}
-
-func (l *lister) ready(ctx context.Context, s queue.State, key, batch string) error {
-	for from := int64(0); !l.full(); from += page {
-		ids, err := l.d.rdb.LRange(ctx, l.d.prefix+key, from, from+page-1).Result()
-		if err != nil || len(ids) == 0 {
-			return classify(err)
-		}
-		recs := make([]queue.Record, len(ids))
-		for i, id := range ids {
-			recs[i] = queue.Record{State: s, Item: queue.Item{ID: id, Batch: batch}}
-		}
-		if err := l.add(ctx, recs); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (l *lister) leased(ctx context.Context) error {
-	now, err := l.d.rdb.Time(ctx).Result()
-	if err != nil {
-		return classify(err)
-	}
-	zs, err := l.d.rdb.ZRangeWithScores(ctx, l.d.prefix+"l", 0, -1).Result()
-	if err != nil {
-		return classify(err)
-	}
-	var recs []queue.Record
-	for _, z := range zs {
-		f := strings.SplitN(text(z.Member), ":", 7)
-		if len(f) != 7 {
-			continue
-		}
-		token, _ := strconv.ParseUint(f[0], 10, 64)
-		recs = append(recs, queue.Record{State: queue.Leased, Item: queue.Item{ID: f[6], Batch: l.names[f[2]]},
-			Token: token, Worker: f[5], Due: time.UnixMicro(int64(z.Score)).Sub(now)})
-	}
-	return l.add(ctx, recs)
-}
-
-func (l *lister) dead(ctx context.Context) error {
-	return l.scan(ctx, "x", func(id, v string) (queue.Record, bool) {
-		b, _, _ := strings.Cut(v, ":")
-		return queue.Record{State: queue.Dead, Item: queue.Item{ID: id, Batch: l.names[b]}}, true
-	})
-}
-
-func (l *lister) done(ctx context.Context) error {
-	buckets, err := l.d.rdb.ZRange(ctx, l.d.prefix+"ob", 0, -1).Result()
-	if err != nil {
-		return classify(err)
-	}
-	for _, o := range buckets {
-		err := l.scan(ctx, "o:"+o, func(id, v string) (queue.Record, bool) {
-			f := strings.SplitN(v, ":", 4) // digest:batch:attempts:result
-			if len(f) != 4 {
-				return queue.Record{}, false
-			}
-			a, _ := strconv.Atoi(f[2])
-			r := queue.Record{State: queue.Done, Item: queue.Item{ID: id, Batch: l.names[f[1]]}, Attempts: a}
-			if f[3] != "" {
-				r.Result = []byte(f[3])
-			}
-			return r, true
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// scan adds a record for each field of a hash, once even where the server's
-// cursor gives it twice.
-func (l *lister) scan(ctx context.Context, key string, record func(id, v string) (queue.Record, bool)) error {
-	if l.q.ID != "" {
-		v, err := l.d.rdb.HGet(ctx, l.d.prefix+key, l.q.ID).Result()
-		if err == redis.Nil {
-			return nil
-		}
-		if err != nil {
-			return classify(err)
-		}
-		if r, ok := record(l.q.ID, v); ok {
-			return l.add(ctx, []queue.Record{r})
-		}
-		return nil
-	}
-	seen := map[string]bool{}
-	var cursor uint64
-	for !l.full() {
-		kv, next, err := l.d.rdb.HScan(ctx, l.d.prefix+key, cursor, "", page).Result()
-		if err != nil {
-			return classify(err)
-		}
-		var recs []queue.Record
-		for i := 0; i+1 < len(kv); i += 2 {
-			if r, ok := record(kv[i], kv[i+1]); ok && !seen[kv[i]] {
-				seen[kv[i]] = true
-				recs = append(recs, r)
-			}
-		}
-		if err := l.add(ctx, recs); err != nil {
-			return err
-		}
-		if cursor = next; cursor == 0 {
-			break
-		}
-	}
-	return nil
-}
-
-// add keeps the records that the query asks for, with payloads and failures.
-func (l *lister) add(ctx context.Context, recs []queue.Record) error {
-	recs = slices.DeleteFunc(recs, func(r queue.Record) bool {
-		return l.q.ID != "" && r.Item.ID != l.q.ID || l.q.Batch != "" && r.Item.Batch != l.q.Batch
-	})
-	if l.q.Limit > 0 && len(l.out)+len(recs) > l.q.Limit {
-		recs = recs[:l.q.Limit-len(l.out)]
-	}
-	if len(recs) == 0 {
-		return nil
-	}
-	ids := make([]string, len(recs))
-	for i, r := range recs {
-		ids[i] = r.Item.ID
-	}
-	pipe := l.d.rdb.Pipeline()
-	records := pipe.HMGet(ctx, l.d.prefix+"p", ids...)
-	tries := pipe.HMGet(ctx, l.d.prefix+"n", ids...)
-	failures := pipe.HMGet(ctx, l.d.prefix+"h", ids...)
-	if _, err := pipe.Exec(ctx); err != nil {
-		return classify(err)
-	}
-	for i := range recs {
-		r := &recs[i]
-		if it, err := parseRecord(text(records.Val()[i])); err == nil {
-			r.Item.Payload, r.Item.Priority, r.Item.Output = it.Payload, it.Priority, it.Output
-		}
-		if a, rel, ok := strings.Cut(text(tries.Val()[i]), "."); ok {
-			r.Attempts, _ = strconv.Atoi(a)
-			r.Releases, _ = strconv.Atoi(rel)
-		}
-		for line := range strings.Lines(text(failures.Val()[i])) {
-			var f queue.Failure
-			if json.Unmarshal([]byte(line), &f) == nil {
-				r.Failures = append(r.Failures, f)
-			}
-		}
-	}
-	l.out = append(l.out, recs...)
-	return nil
 }

@@ -23,6 +23,7 @@ func (d *Driver) Enqueue(ctx context.Context, items []queue.Item) ([]queue.Outco
 	if len(items) == 0 {
 		return nil, ctx.Err()
 	}
+	d.enter(ctx)
 	args := make([]any, 0, 7*len(items))
 	for _, it := range items {
 		p := it.Priority

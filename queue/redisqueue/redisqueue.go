@@ -30,10 +30,17 @@ type Driver struct {
 	opts   *redis.Options
 	prefix string
 
+	name    string
+	entered sync.Once // into the store's list of queues
+
 	mu      sync.Mutex
 	closed  bool
 	waiters []*redis.Client // idle ones, each with a connection of its own
 	waiting map[*redis.Client]struct{}
+
+	watch    *redis.PubSub
+	events   chan struct{}
+	watching sync.WaitGroup
 }
 
 var _ queue.Driver = (*Driver)(nil)
@@ -56,6 +63,7 @@ func Open(ctx context.Context, o Options) (*Driver, error) {
 		rdb:     redis.NewClient(opts),
 		opts:    opts,
 		prefix:  "sluice:{" + o.Queue + "}:",
+		name:    o.Queue,
 		waiting: make(map[*redis.Client]struct{}),
 	}
 	if err := d.rdb.Ping(ctx).Err(); err != nil {
@@ -76,7 +84,11 @@ func (d *Driver) Close() error {
 		_ = w.Close()
 	}
 	d.waiters = nil
+	if d.watch != nil {
+		_ = d.watch.Close()
+	}
 	d.mu.Unlock()
+	d.watching.Wait()
 	return d.rdb.Close()
 }
 

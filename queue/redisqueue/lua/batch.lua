@@ -2,7 +2,8 @@
 -- its ready lists leave or join the ones that claims take from, and its counts
 -- move from state to state.
 -- ARGV    verb, name, after (open alone: a batch, or ''), deadline (open alone: in microseconds, or 0)
--- Output  'ok', 'not found', 'after not found', 'differs', 'committed' or 'followed'
+-- Output  'ok', 'not found', 'after not found', 'after itself', 'differs', 'committed'
+--         or 'followed'
 
 local verb, name = ARGV[1], ARGV[2]
 local b = tonumber(call('HGET', P .. 'bn', name) or nil)
@@ -11,6 +12,7 @@ local key = b and P .. 'b:' .. b
 if verb == 'open' then
   local after = ARGV[3]
   local a = after ~= '' and tonumber(call('HGET', P .. 'bn', after) or nil)
+  if after == name then return 'after itself' end
   if after ~= '' and not a then return 'after not found' end
   if b then
     local was = call('HGET', key, 'after') or ''

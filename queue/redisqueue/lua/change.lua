@@ -63,7 +63,7 @@ local function change(verb, id)
     if verb == 'retry' then place('r', p, b, {id}) else forget(id, output) end
     return 'ok'
   end
-  if verb == 'retry' then return cancelled and 'cancelled' or 'not dead' end
+  if verb == 'retry' then return cancelled and 'cancelled' or 'ready' end
   if cancelled then
     if verb == 'cancel' then return 'cancelled' end
     count(b, 'cancelled', -1)

@@ -96,6 +96,7 @@ local function ring(n)
   for _ = call('LLEN', P .. 'w') + 1, n do call('RPUSH', P .. 'w', '1') end
 end
 
+local moved = false
 local function flush_counts()
   local total = {}
   for b, of in pairs(delta) do
@@ -107,10 +108,12 @@ local function flush_counts()
     end
   end
   for state, n in pairs(total) do
-    if n ~= 0 then call('HINCRBY', P .. 'c', state, n) end
+    if n ~= 0 then
+      call('HINCRBY', P .. 'c', state, n)
+      moved = true
+    end
   end
   delta = {}
-  return total
 end
 
 -- finish writes what the call changed: counts, clockwork, rings.
@@ -134,4 +137,5 @@ local function finish()
     pairs_[#pairs_ + 1] = v == '' and '' or int(v)
   end
   if #pairs_ > 0 then call('HSET', P .. 'y', unpack(pairs_)) end
+  if moved then call('PUBLISH', P .. 'ev', '') end
 end
