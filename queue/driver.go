@@ -175,10 +175,10 @@ type Record struct {
 	State    State
 	Attempts int // attempts that ended
 	Releases int
-	Failures []Failure // of the attempts that ended, the newest MaxFailures of them, oldest first
-	Result   []byte    // of a done item
-	Token    uint64    // of a leased item
-	Worker   string    // of a leased item
+	Failures []Failure     // of the attempts that ended, the newest MaxFailures of them, oldest first
+	Result   []byte        // of a done item
+	Token    uint64        // of a leased item
+	Worker   string        // of a leased item
 	Due      time.Duration // of a delayed item until it is ready, of a leased one until its deadline
 }
 
