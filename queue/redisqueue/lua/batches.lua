@@ -91,5 +91,5 @@ local function cancel_batch(b, reason)
   count(b, 'ready', -n.ready)
   count(b, 'held', -n.held)
   count(b, 'leased', -#gone)
-  count(b, 'cancelled', n.blocked + n.delayed + n.ready + #gone)
+  count(b, 'cancelled', n.blocked + n.delayed + n.ready)
 end

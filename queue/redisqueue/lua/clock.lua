@@ -39,8 +39,12 @@ local function sweep(limit)
     end
     if #due > 0 then each('ZREM', P .. 'd', due) end
     for _, g in ipairs(order) do
-      if not batch(g.b).void then count(g.b, 'delayed', -#g.ids) end
-      place(g.kind, g.p, g.b, g.ids)
+      if batch(g.b).void then  -- counted as cancelled with their batch
+        each('RPUSH', P .. list(g.kind, g.p, g.b), g.ids)
+      else
+        count(g.b, 'delayed', -#g.ids)
+        place(g.kind, g.p, g.b, g.ids)
+      end
     end
     set('due', tonumber(call('ZRANGE', P .. 'd', 0, 0, 'WITHSCORES')[2]))
     more = more or #due == limit

@@ -119,7 +119,7 @@ end
 local function place(kind, p, b, ids)
   each('RPUSH', P .. list(kind, p, b), ids)
   local it = batch(b)
-  if it.void then return end  -- kept to be listed, and counted as cancelled already
+  if it.void then return count(b, 'cancelled', #ids) end  -- kept to be listed
   count_listed(b, #ids)
   if not it.suspended and not it.waits then offer(kind, p, b) end
 end
@@ -134,6 +134,7 @@ local function unlist(kind, p, b, id)
 end
 
 local function later(kind, p, b, id, at)
+  if batch(b).void then return place(kind, p, b, {id}) end
   call('ZADD', P .. 'd', int(at), p .. ':' .. b .. ':' .. kind .. ':' .. id)
   count(b, 'delayed', 1)
   if not Y.due or at < Y.due then set('due', at); sooner = true end
