@@ -2,6 +2,7 @@ package queue
 
 import (
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -65,6 +66,21 @@ func ValidateName(field, name string) error {
 		if !alnum && (i == 0 || c != '-' && c != '.' && c != '_') {
 			return fmt.Errorf("%s name %.40q: lower-case letters, digits, '-', '.' and '_' are allowed, a letter or digit first", field, name)
 		}
+	}
+	return nil
+}
+
+// MaxWorkerBytes bounds the id of a worker.
+const MaxWorkerBytes = 253
+
+// ValidateWorker tells what is wrong with a worker's id: 1 to MaxWorkerBytes of
+// printable ASCII without spaces, ':', quotes and backslashes, so that every
+// store can make it part of a key and every log line keeps it whole. The names
+// of hosts and pods are such ids.
+func ValidateWorker(id string) error {
+	bad := func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune("\"'`:\\", c) }
+	if id == "" || len(id) > MaxWorkerBytes || strings.ContainsFunc(id, bad) {
+		return fmt.Errorf("worker id %.60q has %d bytes: 1 to %d are allowed, of printable ASCII without spaces, ':', quotes and backslashes", id, len(id), MaxWorkerBytes)
 	}
 	return nil
 }

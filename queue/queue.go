@@ -82,3 +82,12 @@ func (q *Queue) SetPolicy(ctx context.Context, p Policy, force bool) (Policy, er
 	}
 	return q.Driver.SetPolicy(ctx, p, force)
 }
+
+// Expire ends every lease of a worker that is proven dead, as Controller
+// describes.
+func (q *Queue) Expire(ctx context.Context, worker string, f Failure) (int, error) {
+	if err := ValidateWorker(worker); err != nil {
+		return 0, err
+	}
+	return q.Driver.Expire(ctx, worker, f)
+}

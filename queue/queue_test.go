@@ -81,4 +81,27 @@ func TestBadInputDoesNotReachTheStore(t *testing.T) {
 	if _, err := q.SetPolicy(t.Context(), queue.Policy{Lease: 1}, false); err == nil || !strings.Contains(err.Error(), "lease 1ns") {
 		t.Errorf("SetPolicy of a bad lease: %v", err)
 	}
+	if _, err := q.Expire(t.Context(), "a:b", queue.Failure{}); err == nil || !strings.Contains(err.Error(), `worker id "a:b"`) {
+		t.Errorf("Expire of a bad worker: %v", err)
+	}
+	session := q.Session("a b")
+	if _, err := session.Exchange(t.Context(), nil, 1); err == nil || !strings.Contains(err.Error(), `worker id "a b"`) {
+		t.Errorf("Exchange of a bad worker: %v", err)
+	}
+	if _, err := session.Leave(t.Context(), 0); err == nil || !strings.Contains(err.Error(), `worker id "a b"`) {
+		t.Errorf("Leave of a bad worker: %v", err)
+	}
+}
+
+func TestValidateWorker(t *testing.T) {
+	for _, good := range []string{"w", "run-w1", "Node.example.com-17-0b5c", "a/b_c+d", strings.Repeat("x", queue.MaxWorkerBytes)} {
+		if err := queue.ValidateWorker(good); err != nil {
+			t.Errorf("%q: %v", good, err)
+		}
+	}
+	for _, bad := range []string{"", "a b", "a:b", `a"b`, "a'b", `a\b`, "a\tb", "a\nb", "a\x00b", "a\x7fb", "é", "\xff", strings.Repeat("x", queue.MaxWorkerBytes+1)} {
+		if err := queue.ValidateWorker(bad); err == nil || !strings.Contains(err.Error(), "1 to 253 are allowed") {
+			t.Errorf("%q: %v, want an error that says what is allowed", bad, err)
+		}
+	}
 }

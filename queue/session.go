@@ -22,6 +22,7 @@ const (
 type Session struct {
 	store  Consumer
 	worker string
+	bad    error // what is wrong with worker; the answer to every call
 
 	turn chan struct{} // holds a value while an Exchange is under way and guards what follows
 	seq  uint64
@@ -50,11 +51,13 @@ type lateLease struct {
 }
 
 // Session starts the exchanges of a worker. The name must be the worker's
-// alone, also among workers that are gone: the store may remember those.
+// alone, also among workers that are gone: the store may remember those. Of one
+// that ValidateWorker refuses every call fails.
 func (q *Queue) Session(worker string) *Session {
 	return &Session{
 		store:  q.Driver,
 		worker: worker,
+		bad:    ValidateWorker(worker),
 		turn:   make(chan struct{}, 1),
 		// Where a name is used again in spite of that, the time keeps the
 		// store from answering with replies to its earlier holder.
@@ -124,7 +127,7 @@ func (s *Session) Exchange(ctx context.Context, settle []Settlement, claim int) 
 // send sends the open exchange until it is answered or ctx ends. It stays open
 // only if what became of it is unknown.
 func (s *Session) send(ctx context.Context) (r Reply, err error) {
-	err = repeat(ctx, func() error {
+	err = s.repeat(ctx, func() error {
 		r, err = s.store.Exchange(ctx, *s.open)
 		return err
 	})
@@ -193,7 +196,7 @@ func elapsed(from, to time.Time) time.Duration {
 // Extend renews leases to the queue's full lease. The errors are one for each
 // lease: nil or ErrLeaseLost.
 func (s *Session) Extend(ctx context.Context, leases []Lease) (errs []error, err error) {
-	err = repeat(ctx, func() error {
+	err = s.repeat(ctx, func() error {
 		errs, err = s.store.Extend(ctx, s.worker, leases)
 		return err
 	})
@@ -208,7 +211,7 @@ func (s *Session) Extend(ctx context.Context, leases []Lease) (errs []error, err
 
 // Commit decides what a leased item publishes, as Consumer describes.
 func (s *Session) Commit(ctx context.Context, l Lease, record []byte) error {
-	if err := repeat(ctx, func() error { return s.store.Commit(ctx, l, record) }); err != nil {
+	if err := s.repeat(ctx, func() error { return s.store.Commit(ctx, l, record) }); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
@@ -218,7 +221,7 @@ func (s *Session) Commit(ctx context.Context, l Lease, record []byte) error {
 // the latest.
 func (s *Session) Wait(ctx context.Context, limit time.Duration) error {
 	end := time.Now().Add(limit)
-	err := repeat(ctx, func() error {
+	err := s.repeat(ctx, func() error {
 		rest := time.Until(end)
 		if rest <= 0 {
 			return nil
@@ -235,7 +238,7 @@ func (s *Session) Wait(ctx context.Context, limit time.Duration) error {
 // it holds no lease and has no Exchange under way. If the answer is lost and
 // the second one is a refusal, Reply.Gone still tells that it was granted.
 func (s *Session) Leave(ctx context.Context, idle time.Duration) (granted bool, err error) {
-	err = repeat(ctx, func() error {
+	err = s.repeat(ctx, func() error {
 		granted, err = s.store.Leave(ctx, s.worker, idle)
 		return err
 	})
@@ -246,7 +249,10 @@ func (s *Session) Leave(ctx context.Context, idle time.Duration) (granted bool, 
 }
 
 // repeat calls f until the store answers or ctx ends.
-func repeat(ctx context.Context, f func() error) error {
+func (s *Session) repeat(ctx context.Context, f func() error) error {
+	if s.bad != nil {
+		return s.bad
+	}
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		err := f()
 		if err == nil || !unanswered(err) {

@@ -31,13 +31,13 @@ type answer struct {
 	after time.Duration
 }
 
-var away = fmt.Errorf("%w: connection refused", queue.ErrUnavailable)
+var errAway = fmt.Errorf("%w: connection refused", queue.ErrUnavailable)
 
 func (s *script) next(ctx context.Context) answer {
 	s.calls.Add(1)
 	s.at = append(s.at, time.Now())
 	if len(s.answers) == 0 {
-		return answer{err: away}
+		return answer{err: errAway}
 	}
 	a := s.answers[0]
 	s.answers = s.answers[1:]
@@ -118,7 +118,7 @@ func TestAnUnansweredExchangeIsSentAgainAsItWas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{}
 		for range 11 {
-			s.answers = append(s.answers, answer{err: away})
+			s.answers = append(s.answers, answer{err: errAway})
 		}
 		s.answers = append(s.answers, answer{reply: queue.Reply{Settled: []error{nil}, Leases: []queue.Lease{lease("b", 2)}}})
 		r, err := queue.New(s).Session("w").Exchange(t.Context(), []queue.Settlement{ack(lease("a", 1))}, 1)
@@ -309,7 +309,7 @@ func TestEveryCallIsRepeatedWhileTheStoreIsAway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &script{answers: []answer{{err: away}, {err: away}, {reply: queue.Reply{Settled: []error{queue.ErrLeaseLost}, Gone: true}}}}
+				s := &script{answers: []answer{{err: errAway}, {err: errAway}, {reply: queue.Reply{Settled: []error{queue.ErrLeaseLost}, Gone: true}}}}
 				session := queue.New(s).Session("w")
 				if err := call(t.Context(), session); err != nil {
 					t.Errorf("after two tries without an answer: %v", err)

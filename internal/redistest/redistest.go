@@ -5,12 +5,14 @@ package redistest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,10 +22,12 @@ import (
 
 // Server is a redis-server of this test.
 type Server struct {
-	Addr string // host:port
-	Dir  string // where its data is
-	args []string
-	cmd  *exec.Cmd
+	Addr  string   // host:port
+	Dir   string   // where its data is
+	first []string // arguments before all others
+	args  []string
+	cmd   *exec.Cmd
+	tls   *tls.Config // nil without TLS
 }
 
 // Start starts a server with more options, such as "--appendonly", "yes". It
@@ -31,10 +35,14 @@ type Server struct {
 // it cannot find shows nothing.
 func Start(t testing.TB, options ...string) *Server {
 	t.Helper()
+	return (&Server{Dir: t.TempDir(), args: options}).launch(t)
+}
+
+func (s *Server) launch(t testing.TB) *Server {
+	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Fatal("redis-server is not in PATH: 'make test' installs it on Debian")
 	}
-	s := &Server{Dir: t.TempDir(), args: options}
 	var err error
 	for range 5 { // another process may take the port between the look and the start
 		if s.Addr, err = freeAddr(); err == nil {
@@ -62,13 +70,17 @@ func (s *Server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	args := append([]string{"--bind", "127.0.0.1", "--port", port, "--dir", s.Dir, "--save", "",
-		"--logfile", filepath.Join(s.Dir, "log")}, s.args...)
+	listen := "--port"
+	if s.tls != nil {
+		listen = "--tls-port"
+	}
+	args := slices.Concat(s.first, []string{"--port", "0", listen, port, "--bind", "127.0.0.1", "--dir", s.Dir, "--save", "",
+		"--logfile", filepath.Join(s.Dir, "log")}, s.args)
 	s.cmd = exec.Command("redis-server", args...)
 	if err := s.cmd.Start(); err != nil {
 		return err
 	}
-	client := redis.NewClient(&redis.Options{Addr: s.Addr, MaxRetries: -1})
+	client := redis.NewClient(&redis.Options{Addr: s.Addr, MaxRetries: -1, TLSConfig: s.tls})
 	defer func() { _ = client.Close() }()
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -76,7 +88,7 @@ func (s *Server) start(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		err := client.Ping(ctx).Err()
-		if err == nil || strings.HasPrefix(err.Error(), "NOAUTH") {
+		if err == nil || strings.HasPrefix(err.Error(), "NOAUTH") || strings.HasPrefix(err.Error(), "MASTERDOWN") {
 			return nil
 		}
 		select {
@@ -89,7 +101,12 @@ func (s *Server) start(ctx context.Context) error {
 }
 
 // URL is the server's address for a driver.
-func (s *Server) URL() string { return "redis://" + s.Addr }
+func (s *Server) URL() string {
+	if s.tls != nil {
+		return "rediss://" + s.Addr + "?" + certificates(s.Dir).Encode()
+	}
+	return "redis://" + s.Addr
+}
 
 // Kill ends the server as a crash would. Restart brings it back.
 func (s *Server) Kill() {

@@ -20,7 +20,7 @@ var batchSentences = []sentence{
 		q.wantDepth(queue.Depth{Delayed: 1, Ready: 2, Leased: 1, Done: 1, Dead: 1})
 	}},
 	{"a batch counts an expired lease without a claim", func(q *subject) {
-		q.force(queue.Policy{Lease: short, BackoffLimit: ptr(0)})
+		q.force(queue.Policy{Lease: short, BackoffLimit: new(0)})
 		q.put(queue.Item{ID: "a", Batch: "x"})
 		q.worker("w").claims("a")
 		q.idle(2 * short)

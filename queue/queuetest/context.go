@@ -55,6 +55,23 @@ func contextSentences() []sentence {
 			_, err := q.d.SetPolicy(ctx, queue.Policy{Lease: long}, true)
 			return err
 		}},
+		{"OpenBatch", func(ctx context.Context, q *subject, _ queue.Lease) error {
+			return q.d.OpenBatch(ctx, queue.Batch{Name: "y", After: "x"})
+		}},
+		{"ChangeBatch", func(ctx context.Context, q *subject, _ queue.Lease) error {
+			return q.d.ChangeBatch(ctx, "x", queue.CancelBatch)
+		}},
+		{"ChangeItems", func(ctx context.Context, q *subject, _ queue.Lease) error {
+			_, err := q.d.ChangeItems(ctx, queue.DeleteItem, []string{"a"})
+			return err
+		}},
+		{"Pause", func(ctx context.Context, q *subject, _ queue.Lease) error { return q.d.Pause(ctx, true) }},
+		{"Workers", func(ctx context.Context, q *subject, _ queue.Lease) error {
+			_, err := q.d.Workers(ctx)
+			return err
+		}},
+		{"Watch", func(ctx context.Context, q *subject, _ queue.Lease) error { return q.d.Watch(ctx, 2*soon) }},
+		{"Drop", func(ctx context.Context, q *subject, _ queue.Lease) error { return q.d.Drop(ctx) }},
 	} {
 		s = append(s, sentence{m.name + " with a cancelled context returns at once and does nothing", func(q *subject) {
 			q.put(queue.Item{ID: "a", Batch: "x"})

@@ -16,6 +16,20 @@ func enqueueSentences() []sentence {
 		{"a delayed item is ready at its time and not before", delayedItem},
 		{"only one item publishes an output", outputTaken},
 		{"a done id is new again after the retention", retention},
+		{"a done item is counted until the retention ends", func(q *subject) {
+			q.force(queue.Policy{Retention: 10 * short})
+			w := q.worker("w")
+			q.put(queue.Item{ID: "a", Batch: "x"}, queue.Item{ID: "b", Batch: "x"}, queue.Item{ID: "c", Batch: "y"})
+			l := w.claims("a", "b", "c")
+			w.acks(l[0])
+			w.acks(l[2])
+			q.wantDepth(queue.Depth{Leased: 1, Done: 2})
+			q.after(20*short, queue.Depth{Leased: 1})
+			q.wantBatch("x", queue.Depth{Leased: 1})
+			q.wantListed(queue.Query{States: []queue.State{queue.Done}})
+			w.acks(l[1])
+			q.wantBatch("x", queue.Depth{Done: 1})
+		}},
 	}
 	for _, known := range []struct {
 		state  queue.State

@@ -39,7 +39,7 @@ var expirySentences = []sentence{
 	}},
 	{"an item whose last attempt expires is dead", func(q *subject) {
 		w := q.worker("w")
-		q.force(queue.Policy{Lease: short, BackoffLimit: ptr(0)})
+		q.force(queue.Policy{Lease: short, BackoffLimit: new(0)})
 		q.putIDs("a")
 		w.claims("a")
 		q.after(2*short, queue.Depth{Dead: 1})
@@ -75,7 +75,7 @@ var expirySentences = []sentence{
 	}},
 	{"a dead worker's leases end at once, as attempts, and no one else's", expireWorker},
 	{"a dead worker's last attempts are dead", func(q *subject) {
-		q.force(queue.Policy{BackoffLimit: ptr(0)})
+		q.force(queue.Policy{BackoffLimit: new(0)})
 		q.putIDs("a")
 		q.worker("w").claims("a")
 		q.expire("w", 1)

@@ -21,6 +21,7 @@ func (m *memQueue) Exchange(ctx context.Context, x queue.Exchange) (queue.Reply,
 		last = &kept{}
 		m.replies[x.Worker] = last
 	}
+	last.seen = m.now()
 	switch {
 	case x.Seq < last.seq:
 		return queue.Reply{}, fmt.Errorf("mem: exchange %d after %d: %w", x.Seq, last.seq, queue.ErrStale)
@@ -89,7 +90,7 @@ func (m *memQueue) claim(worker string, n int) []queue.Lease {
 	}
 	var ready []candidate
 	for _, e := range m.entries {
-		if v := m.as(e); v.State == queue.Ready {
+		if v := m.as(e); v.State == queue.Ready && !m.held(e) {
 			ready = append(ready, candidate{e, v})
 		}
 	}
@@ -141,20 +142,28 @@ func (m *memQueue) Wait(ctx context.Context, limit time.Duration) error {
 	if err := m.enter(ctx); err != nil {
 		return err
 	}
-	changed, ready := m.changed, m.count(func(*entry) bool { return true }).Ready
 	m.mu.Unlock()
-	if ready > 0 {
-		return nil
-	}
 	t := time.NewTimer(limit)
 	defer t.Stop()
-	select {
-	case <-changed:
-	case <-t.C:
-	case <-ctx.Done():
-		return fmt.Errorf("mem: %w", ctx.Err())
+	for {
+		m.mu.Lock()
+		changed, paused := m.changed, m.paused
+		claimable := m.count(func(*entry) bool { return true }).Claimable()
+		m.mu.Unlock()
+		if claimable > 0 {
+			return nil
+		}
+		select {
+		case <-changed:
+			if !paused {
+				return nil
+			}
+		case <-t.C:
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("mem: %w", ctx.Err())
+		}
 	}
-	return nil
 }
 
 func (m *memQueue) Leave(ctx context.Context, worker string, idle time.Duration) (bool, error) {
@@ -163,13 +172,13 @@ func (m *memQueue) Leave(ctx context.Context, worker string, idle time.Duration)
 	}
 	defer m.mu.Unlock()
 	d := m.count(func(e *entry) bool { return m.as(e).State != queue.Leased })
-	if d.Ready > 0 || d.NextDue >= 0 && d.NextDue <= idle {
+	if d.Claimable() > 0 || d.NextDue >= 0 && d.NextDue <= idle {
 		return false, nil
 	}
 	if m.replies[worker] == nil {
 		m.replies[worker] = &kept{}
 	}
-	m.replies[worker].gone = true
+	m.replies[worker].gone, m.replies[worker].seen = true, m.now()
 	return true, nil
 }
 

@@ -21,7 +21,9 @@ type memQueue struct {
 	changed chan struct{} // closed and replaced by whatever may end a wait
 	entries []*entry      // in the order of their enqueue
 	byID    map[string]*entry
-	batches []*queue.BatchInfo
+	batches []*memBatch
+	paused  bool
+	version int // of all that Watch tells of
 	replies map[string]*kept
 	stated  queue.Policy
 	token   uint64
@@ -44,6 +46,7 @@ type kept struct {
 	seq   uint64
 	reply queue.Reply
 	gone  bool
+	seen  time.Time
 }
 
 // memServer holds queues by name, as a store does.
@@ -59,10 +62,8 @@ func (s *memServer) open(_ testing.TB, name string) queue.Driver {
 	if s.queues[name] == nil {
 		s.queues[name] = &memQueue{now: s.now, changed: make(chan struct{}), byID: map[string]*entry{}, replies: map[string]*kept{}}
 	}
-	return s.queues[name]
+	return &memClient{memQueue: s.queues[name]}
 }
-
-func (m *memQueue) Close() error { return nil }
 
 // enter begins a call, unless its context has ended.
 func (m *memQueue) enter(ctx context.Context) error {
@@ -77,11 +78,13 @@ func (m *memQueue) enter(ctx context.Context) error {
 		}
 		return old
 	})
+	m.steer()
 	return nil
 }
 
 // ring ends waits. Call with mu held.
 func (m *memQueue) ring() {
+	m.version++
 	close(m.changed)
 	m.changed = make(chan struct{})
 }
@@ -96,6 +99,16 @@ func (m *memQueue) as(e *entry) entry {
 	}
 	if v.State == queue.Delayed && !now.Before(v.ready) {
 		v.State = queue.Ready
+	}
+	if b := m.find(v.Item.Batch); b != nil {
+		switch v.State {
+		case queue.Ready, queue.Delayed:
+			if b.Cancelled {
+				v.State = queue.Cancelled
+			} else if b.waits && v.State == queue.Ready {
+				v.State = queue.Blocked
+			}
+		}
 	}
 	switch v.State {
 	case queue.Delayed:
@@ -148,7 +161,7 @@ func (m *memQueue) less(a, b entry) int {
 		return 1
 	}
 	age := func(e entry) int {
-		return slices.IndexFunc(m.batches, func(b *queue.BatchInfo) bool { return b.Name == e.Item.Batch })
+		return slices.IndexFunc(m.batches, func(b *memBatch) bool { return b.Name == e.Item.Batch })
 	}
 	if x, y := age(a), age(b); x != y {
 		return x - y
@@ -165,17 +178,6 @@ func (m *memQueue) holder(l queue.Lease) *entry {
 		return e
 	}
 	return nil
-}
-
-func (m *memQueue) batch(name string) *queue.BatchInfo {
-	for _, b := range m.batches {
-		if b.Name == name {
-			return b
-		}
-	}
-	b := &queue.BatchInfo{Name: name}
-	m.batches = append(m.batches, b)
-	return b
 }
 
 func (m *memQueue) Enqueue(ctx context.Context, items []queue.Item) ([]queue.Outcome, error) {
@@ -201,7 +203,7 @@ func (m *memQueue) add(it queue.Item) queue.Outcome {
 	if it.Output != "" && slices.ContainsFunc(m.entries, func(e *entry) bool { return e.Item.Output == it.Output }) {
 		return queue.OutputTaken
 	}
-	if m.batch(it.Batch).Sealed {
+	if b := m.batch(it.Batch); b.Sealed || b.Cancelled {
 		return queue.BatchClosed
 	}
 	if it.Priority == 0 {
@@ -220,6 +222,7 @@ func (m *memQueue) Seal(ctx context.Context, batch string) error {
 		return err
 	}
 	defer m.mu.Unlock()
+	defer m.ring()
 	m.batch(batch).Sealed = true
 	return nil
 }
@@ -232,16 +235,23 @@ func (m *memQueue) count(keep func(*entry) bool) queue.Depth {
 		}
 		v := m.as(e)
 		switch v.State {
+		case queue.Blocked:
+			d.Blocked++
 		case queue.Delayed:
 			d.Delayed++
 		case queue.Ready:
 			d.Ready++
+			if m.held(e) {
+				d.Held++
+			}
 		case queue.Leased:
 			d.Leased++
 		case queue.Done:
 			d.Done++
 		case queue.Dead:
 			d.Dead++
+		case queue.Cancelled:
+			d.Cancelled++
 		}
 		if v.Due > 0 && (d.NextDue < 0 || v.Due < d.NextDue) {
 			d.NextDue = v.Due
@@ -256,20 +266,6 @@ func (m *memQueue) Depth(ctx context.Context) (queue.Depth, error) {
 	}
 	defer m.mu.Unlock()
 	return m.count(func(*entry) bool { return true }), nil
-}
-
-func (m *memQueue) Batches(ctx context.Context) ([]queue.BatchInfo, error) {
-	if err := m.enter(ctx); err != nil {
-		return nil, err
-	}
-	defer m.mu.Unlock()
-	var out []queue.BatchInfo
-	for _, b := range m.batches {
-		info := *b
-		info.Depth = m.count(func(e *entry) bool { return e.Item.Batch == b.Name })
-		out = append(out, info)
-	}
-	return out, nil
 }
 
 func (m *memQueue) Items(ctx context.Context, q queue.Query) ([]queue.Record, error) {

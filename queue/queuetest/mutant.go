@@ -3,6 +3,7 @@ package queuetest
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 
@@ -85,8 +86,8 @@ func (p *probe) Cleanup(f func()) { p.cleanups = append(p.cleanups, f) }
 
 // cleanup runs what Cleanup was given, the last first.
 func (p *probe) cleanup() {
-	for i := len(p.cleanups) - 1; i >= 0; i-- {
-		p.cleanups[i]()
+	for _, f := range slices.Backward(p.cleanups) {
+		f()
 	}
 }
 

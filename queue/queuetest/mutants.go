@@ -14,7 +14,7 @@ import (
 // Mutants is drivers that break one rule each.
 func Mutants() []Mutant {
 	return slices.Concat(itemMutants, claimMutants, settleMutants, fenceMutants(), replayMutants,
-		viewMutants, batchMutants, policyMutants, waitMutants, contextMutants)
+		viewMutants, batchMutants, steerMutants, operateMutants, policyMutants, waitMutants, contextMutants)
 }
 
 var itemMutants = []Mutant{
@@ -99,9 +99,9 @@ func tokens(f func(l queue.Lease, n int) uint64) func(queue.Driver) queue.Driver
 		token uint64
 	}
 	return tamper(func(t *tampered) {
-		var real memory[key, queue.Lease]
+		var stored memory[key, queue.Lease]
 		own := func(l queue.Lease) queue.Lease {
-			was, _ := real.get(key{l.Item.ID, l.Token})
+			was, _ := stored.get(key{l.Item.ID, l.Token})
 			return was
 		}
 		t.exchange = func(ctx context.Context, x queue.Exchange) (queue.Reply, error) {
@@ -111,9 +111,9 @@ func tokens(f func(l queue.Lease, n int) uint64) func(queue.Driver) queue.Driver
 			}
 			r, err := t.Driver.Exchange(ctx, x)
 			for i, l := range r.Leases {
-				token := f(l, len(real.keys())+1)
+				token := f(l, len(stored.keys())+1)
 				r.Leases[i].Token = token
-				real.set(key{l.Item.ID, token}, l)
+				stored.set(key{l.Item.ID, token}, l)
 			}
 			return r, err
 		}

@@ -15,29 +15,29 @@ var policySentences = []sentence{
 	}},
 	{"the first to state a value decides it", func(q *subject) {
 		want := queue.DefaultPolicy()
-		want.Lease, want.BackoffLimit = 40*time.Second, ptr(0)
-		got := q.state(queue.Policy{Lease: 40 * time.Second, BackoffLimit: ptr(0)})
+		want.Lease, want.BackoffLimit = 40*time.Second, new(0)
+		got := q.state(queue.Policy{Lease: 40 * time.Second, BackoffLimit: new(0)})
 		if !reflect.DeepEqual(got, want) {
 			q.Errorf("SetPolicy returned %+v, want %+v", got, want)
 		}
 		q.wantPolicy(want)
 		q.wantConflict("lease", queue.Policy{Lease: 50 * time.Second}, "40s", "50s")
-		q.wantConflict("backoffLimit", queue.Policy{BackoffLimit: ptr(6)}, "0", "6")
+		q.wantConflict("backoffLimit", queue.Policy{BackoffLimit: new(6)}, "0", "6")
 		q.wantPolicy(want)
 	}},
 	{"every field may be stated and then conflicts", func(q *subject) {
 		first := queue.Policy{
-			Lease: 40 * time.Second, BackoffLimit: ptr(3), RetryDelay: 1500 * time.Millisecond,
-			RetryDelayMax: 90 * time.Second, DisruptionLimit: ptr(4), Retention: 48 * time.Hour,
+			Lease: 40 * time.Second, BackoffLimit: new(3), RetryDelay: 1500 * time.Millisecond,
+			RetryDelayMax: 90 * time.Second, DisruptionLimit: new(4), Retention: 48 * time.Hour,
 		}
 		q.state(first)
 		q.wantPolicy(first)
 		for field, other := range map[string]queue.Policy{
 			"lease":           {Lease: 41 * time.Second},
-			"backoffLimit":    {BackoffLimit: ptr(4)},
+			"backoffLimit":    {BackoffLimit: new(4)},
 			"retryDelay":      {RetryDelay: time.Second},
 			"retryDelayMax":   {RetryDelayMax: time.Second},
-			"disruptionLimit": {DisruptionLimit: ptr(0)},
+			"disruptionLimit": {DisruptionLimit: new(0)},
 			"retention":       {Retention: time.Hour},
 		} {
 			q.wantConflict(field, other)
@@ -45,7 +45,7 @@ var policySentences = []sentence{
 		q.wantPolicy(first)
 	}},
 	{"the same value may be stated again, by another client too", func(q *subject) {
-		p := queue.Policy{RetryDelay: 7 * time.Second, DisruptionLimit: ptr(0)}
+		p := queue.Policy{RetryDelay: 7 * time.Second, DisruptionLimit: new(0)}
 		want := q.state(p)
 		again, err := q.another().SetPolicy(q.ctx, p, false)
 		if err != nil || !reflect.DeepEqual(again, want) {
@@ -65,18 +65,18 @@ var policySentences = []sentence{
 	}},
 	{"a statement with a conflict states nothing", func(q *subject) {
 		q.state(queue.Policy{Lease: 40 * time.Second})
-		q.wantConflict("lease", queue.Policy{Lease: 50 * time.Second, BackoffLimit: ptr(1), Retention: 2 * time.Hour})
+		q.wantConflict("lease", queue.Policy{Lease: 50 * time.Second, BackoffLimit: new(1), Retention: 2 * time.Hour})
 		q.wantConflict("lease", queue.Policy{RetryDelay: time.Second, Lease: 50 * time.Second})
 		want := queue.DefaultPolicy()
 		want.Lease = 40 * time.Second
 		q.wantPolicy(want)
-		q.state(queue.Policy{BackoffLimit: ptr(2), RetryDelay: 2 * time.Second, Retention: 3 * time.Hour})
+		q.state(queue.Policy{BackoffLimit: new(2), RetryDelay: 2 * time.Second, Retention: 3 * time.Hour})
 	}},
 	{"a value that is forced replaces the one in force", func(q *subject) {
-		q.state(queue.Policy{Lease: 40 * time.Second, BackoffLimit: ptr(3)})
+		q.state(queue.Policy{Lease: 40 * time.Second, BackoffLimit: new(3)})
 		q.force(queue.Policy{Lease: 50 * time.Second})
 		want := queue.DefaultPolicy()
-		want.Lease, want.BackoffLimit = 50*time.Second, ptr(3)
+		want.Lease, want.BackoffLimit = 50*time.Second, new(3)
 		q.wantPolicy(want)
 		q.wantConflict("lease", queue.Policy{Lease: 40 * time.Second})
 	}},

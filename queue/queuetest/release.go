@@ -58,7 +58,7 @@ var releaseSentences = []sentence{
 		q.wantDue("a", long, since)
 	}},
 	{"past the disruption limit an item is dead as TooManyDisruptions", func(q *subject) {
-		q.force(queue.Policy{DisruptionLimit: ptr(2)})
+		q.force(queue.Policy{DisruptionLimit: new(2)})
 		l := q.disrupted("a", 2)
 		q.wantDepth(queue.Depth{Leased: 1})
 		q.worker("last").settles(queue.Settlement{Lease: l, Verb: queue.Release, Failure: interrupted, After: shortest})
@@ -69,7 +69,7 @@ var releaseSentences = []sentence{
 		}
 	}},
 	{"releases count beside attempts", func(q *subject) {
-		q.force(queue.Policy{BackoffLimit: ptr(1)})
+		q.force(queue.Policy{BackoffLimit: new(1)})
 		l := q.disrupted("a", 4)
 		w := q.worker("w")
 		w.settles(queue.Settlement{Lease: l, Verb: queue.Nack, Failure: failure("no luck"), After: long})

@@ -115,7 +115,7 @@ func lostClaim(q *subject) {
 
 func lostSettle(q *subject) {
 	w := q.worker("w")
-	q.force(queue.Policy{BackoffLimit: ptr(1)})
+	q.force(queue.Policy{BackoffLimit: new(1)})
 	q.putIDs("acked", "nacked", "released", "buried", "next")
 	l := w.claims("acked", "nacked", "released", "buried")
 	x := w.number(queue.Exchange{

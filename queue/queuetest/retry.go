@@ -67,7 +67,7 @@ var retrySentences = []sentence{
 		}
 	}},
 	{"past the backoff limit an item is dead, with its failures", func(q *subject) {
-		q.force(queue.Policy{BackoffLimit: ptr(2)})
+		q.force(queue.Policy{BackoffLimit: new(2)})
 		l := q.retried("a", 2)
 		q.worker("last").settles(queue.Settlement{Lease: l, Verb: queue.Nack, Failure: failure("the last"), After: shortest})
 		q.wantDepth(queue.Depth{Dead: 1})
@@ -80,7 +80,7 @@ var retrySentences = []sentence{
 	}},
 	{"a backoff limit of 0 is one attempt", func(q *subject) {
 		w := q.worker("w")
-		q.force(queue.Policy{BackoffLimit: ptr(0)})
+		q.force(queue.Policy{BackoffLimit: new(0)})
 		q.putIDs("a")
 		w.nacks(w.claims("a")[0])
 		q.wantDepth(queue.Depth{Dead: 1})
@@ -100,7 +100,7 @@ var retrySentences = []sentence{
 		}
 	}},
 	{"a record keeps the first failure and the newest", func(q *subject) {
-		q.force(queue.Policy{BackoffLimit: ptr(20)})
+		q.force(queue.Policy{BackoffLimit: new(20)})
 		q.retried("a", 11)
 		r := q.record("a")
 		want := []queue.Failure{failure("attempt 1")}

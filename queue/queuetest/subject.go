@@ -175,5 +175,3 @@ func ids(leases []queue.Lease) []string {
 	}
 	return out
 }
-
-func ptr[T any](v T) *T { return &v }

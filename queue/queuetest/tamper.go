@@ -25,6 +25,14 @@ type tampered struct {
 	batches   func(context.Context) ([]queue.BatchInfo, error)
 	expire    func(context.Context, string, queue.Failure) (int, error)
 	setPolicy func(context.Context, queue.Policy, bool) (queue.Policy, error)
+
+	openBatch   func(context.Context, queue.Batch) error
+	changeBatch func(context.Context, string, queue.BatchVerb) error
+	changeItems func(context.Context, queue.ItemVerb, []string) ([]error, error)
+	pause       func(context.Context, bool) error
+	workers     func(context.Context) ([]queue.WorkerInfo, error)
+	watch       func(context.Context, time.Duration) error
+	drop        func(context.Context) error
 }
 
 func or[F any](set bool, f, g F) F {
@@ -80,6 +88,34 @@ func (t *tampered) Expire(ctx context.Context, worker string, f queue.Failure) (
 
 func (t *tampered) SetPolicy(ctx context.Context, p queue.Policy, force bool) (queue.Policy, error) {
 	return or(t.setPolicy != nil, t.setPolicy, t.Driver.SetPolicy)(ctx, p, force)
+}
+
+func (t *tampered) OpenBatch(ctx context.Context, b queue.Batch) error {
+	return or(t.openBatch != nil, t.openBatch, t.Driver.OpenBatch)(ctx, b)
+}
+
+func (t *tampered) ChangeBatch(ctx context.Context, name string, v queue.BatchVerb) error {
+	return or(t.changeBatch != nil, t.changeBatch, t.Driver.ChangeBatch)(ctx, name, v)
+}
+
+func (t *tampered) ChangeItems(ctx context.Context, v queue.ItemVerb, ids []string) ([]error, error) {
+	return or(t.changeItems != nil, t.changeItems, t.Driver.ChangeItems)(ctx, v, ids)
+}
+
+func (t *tampered) Pause(ctx context.Context, paused bool) error {
+	return or(t.pause != nil, t.pause, t.Driver.Pause)(ctx, paused)
+}
+
+func (t *tampered) Workers(ctx context.Context) ([]queue.WorkerInfo, error) {
+	return or(t.workers != nil, t.workers, t.Driver.Workers)(ctx)
+}
+
+func (t *tampered) Watch(ctx context.Context, limit time.Duration) error {
+	return or(t.watch != nil, t.watch, t.Driver.Watch)(ctx, limit)
+}
+
+func (t *tampered) Drop(ctx context.Context) error {
+	return or(t.drop != nil, t.drop, t.Driver.Drop)(ctx)
 }
 
 // The ways to tamper: each is a Mutant's Wrap. What is handed in may be

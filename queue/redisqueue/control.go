@@ -69,6 +69,7 @@ func (d *Driver) Pause(ctx context.Context, paused bool) error {
 
 // OpenBatch implements queue.Operator.
 func (d *Driver) OpenBatch(ctx context.Context, b queue.Batch) error {
+	d.enter(ctx)
 	return d.batch(ctx, "open", b.Name, b.After, b.Deadline)
 }
 
@@ -174,6 +175,9 @@ func (d *Driver) ChangeItems(ctx context.Context, v queue.ItemVerb, ids []string
 
 // Workers implements queue.Operator.
 func (d *Driver) Workers(ctx context.Context) ([]queue.WorkerInfo, error) {
+	if _, err := d.Depth(ctx); err != nil { // leases that ended are not counted
+		return nil, err
+	}
 	pipe := d.rdb.Pipeline()
 	clock, kept, held := pipe.Time(ctx), pipe.HGetAll(ctx, d.prefix+"k"), pipe.ZRange(ctx, d.prefix+"l", 0, -1)
 	if _, err := pipe.Exec(ctx); err != nil {

@@ -2,6 +2,7 @@ package redisqueue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -52,14 +53,13 @@ func (d *Driver) Batches(ctx context.Context) ([]queue.BatchInfo, error) {
 		return nil, classify(err)
 	}
 	pipe := d.rdb.Pipeline()
+	paused := pipe.HGet(ctx, d.prefix+"y", "paused")
 	cmds := make([]*redis.MapStringStringCmd, len(serials))
 	for i, s := range serials {
 		cmds[i] = pipe.HGetAll(ctx, d.prefix+"b:"+s)
 	}
-	if len(cmds) > 0 {
-		if _, err := pipe.Exec(ctx); err != nil {
-			return nil, classify(err)
-		}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, classify(err)
 	}
 	out := make([]queue.BatchInfo, 0, len(serials))
 	names := make(map[string]string, len(serials))
@@ -69,12 +69,16 @@ func (d *Driver) Batches(ctx context.Context) ([]queue.BatchInfo, error) {
 	for _, c := range cmds {
 		h := c.Val()
 		n := func(f string) int64 { v, _ := strconv.ParseInt(h[f], 10, 64); return v }
+		held := n("held")
+		if paused.Val() == "1" {
+			held = n("ready")
+		}
 		out = append(out, queue.BatchInfo{
 			Reason: h["reason"], After: names[h["after"]],
 			Age: now.Sub(time.UnixMicro(n("created"))), Deadline: until(now, n("deadline")),
 			Name: h["name"], Sealed: h["sealed"] == "1", Suspended: h["suspended"] == "1", Cancelled: h["void"] == "1",
 			Depth: queue.Depth{Blocked: n("blocked"), Delayed: n("delayed"), Ready: n("ready"), Leased: n("leased"),
-				Done: n("done"), Dead: n("dead"), Cancelled: n("cancelled"), Held: n("held"), NextDue: -1},
+				Done: n("done"), Dead: n("dead"), Cancelled: n("cancelled"), Held: held, NextDue: -1},
 		})
 	}
 	return out, nil

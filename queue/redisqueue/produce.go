@@ -46,5 +46,6 @@ func (d *Driver) Enqueue(ctx context.Context, items []queue.Item) ([]queue.Outco
 
 // Seal implements queue.Producer.
 func (d *Driver) Seal(ctx context.Context, batch string) error {
+	d.enter(ctx)
 	return d.batch(ctx, "seal", batch, "", 0)
 }

@@ -2,10 +2,7 @@ package redisqueue
 
 import (
 	"context"
-	"fmt"
 	"slices"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // registry is the set of the names of a store's queues.
@@ -15,21 +12,22 @@ const registry = "sluice:queues"
 // it. A list that lacks a name hides a queue from people and does no harm, so
 // that a failure is left for the call itself to meet.
 func (d *Driver) enter(ctx context.Context) {
-	d.entered.Do(func() { d.rdb.SAdd(ctx, registry, d.name) })
+	if !d.entered.Load() && d.rdb.SAdd(ctx, registry, d.name).Err() == nil {
+		d.entered.Store(true)
+	}
 }
 
 // Queues lists the queues that a store has, by name.
 func Queues(ctx context.Context, url string) ([]string, error) {
-	opts, err := redis.ParseURL(url)
+	at, err := parseURL(url)
 	if err != nil {
-		return nil, fmt.Errorf("store: %w", err)
+		return nil, err
 	}
-	opts.MaxRetries = -1
-	rdb := redis.NewClient(opts)
+	rdb := connect(at.opts)
 	defer func() { _ = rdb.Close() }()
 	names, err := rdb.SMembers(ctx, registry).Result()
 	if err != nil {
-		return nil, fmt.Errorf("store %s: %w", opts.Addr, classify(err))
+		return nil, at.wrap(err)
 	}
 	slices.Sort(names)
 	return names, nil
@@ -38,9 +36,14 @@ func Queues(ctx context.Context, url string) ([]string, error) {
 // Drop deletes the queue with all that it holds, whatever its state, and takes
 // it out of the store's list.
 func (d *Driver) Drop(ctx context.Context) error {
+	node, err := d.node(ctx)
+	if err != nil {
+		return classify(err)
+	}
+	d.entered.Store(false)
 	var cursor uint64
 	for {
-		keys, next, err := d.rdb.Scan(ctx, cursor, d.prefix+"*", page).Result()
+		keys, next, err := node.Scan(ctx, cursor, d.prefix+"*", page).Result()
 		if err != nil {
 			return classify(err)
 		}
@@ -50,7 +53,11 @@ func (d *Driver) Drop(ctx context.Context) error {
 			}
 		}
 		if cursor = next; cursor == 0 {
-			return classify(d.rdb.SRem(ctx, registry, d.name).Err())
+			break
 		}
 	}
+	if err := d.rdb.SRem(ctx, registry, d.name).Err(); err != nil {
+		return classify(err)
+	}
+	return classify(d.rdb.Publish(ctx, d.prefix+"ev", "").Err())
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -18,25 +19,19 @@ import (
 	"sluice.dev/queue"
 )
 
-// Options says where a queue is kept.
-type Options struct {
-	URL   string // redis://[user:password@]host:port[/db], rediss:// or unix://
-	Queue string // the queue's name
-}
-
 // Driver is a queue in Redis.
 type Driver struct {
-	rdb    *redis.Client
-	opts   *redis.Options
+	rdb    redis.UniversalClient
+	at     place
 	prefix string
 
 	name    string
-	entered sync.Once // into the store's list of queues
+	entered atomic.Bool // into the store's list of queues
 
 	mu      sync.Mutex
 	closed  bool
-	waiters []*redis.Client // idle ones, each with a connection of its own
-	waiting map[*redis.Client]struct{}
+	waiters []redis.UniversalClient // idle ones, each with a connection of its own
+	waiting map[redis.UniversalClient]struct{}
 
 	watch    *redis.PubSub
 	events   chan struct{}
@@ -44,34 +39,6 @@ type Driver struct {
 }
 
 var _ queue.Driver = (*Driver)(nil)
-
-// Open connects to a store and checks that it answers.
-func Open(ctx context.Context, o Options) (*Driver, error) {
-	if err := queue.ValidateName("queue", o.Queue); err != nil {
-		return nil, err
-	}
-	opts, err := redis.ParseURL(o.URL)
-	if err != nil {
-		return nil, fmt.Errorf("store: %w", err)
-	}
-	// A call is repeated by who knows whether that is safe: queue.Session.
-	opts.MaxRetries = -1
-	opts.ContextTimeoutEnabled = true
-	opts.DisableIdentity = true
-	opts.ClientName = "sluice"
-	d := &Driver{
-		rdb:     redis.NewClient(opts),
-		opts:    opts,
-		prefix:  "sluice:{" + o.Queue + "}:",
-		name:    o.Queue,
-		waiting: make(map[*redis.Client]struct{}),
-	}
-	if err := d.rdb.Ping(ctx).Err(); err != nil {
-		_ = d.rdb.Close()
-		return nil, fmt.Errorf("store %s: %w", opts.Addr, classify(err))
-	}
-	return d, nil
-}
 
 // Close ends every connection; calls under way return an error.
 func (d *Driver) Close() error {
@@ -165,8 +132,12 @@ func (d *Driver) Wait(ctx context.Context, limit time.Duration) error {
 	// Closing the connection is the only way to give up a blocked call, and
 	// it must be given up: it would take a ring for nobody.
 	stop := context.AfterFunc(ctx, func() { _ = w.Close() })
-	seconds := min(limit, maxWait).Seconds()
-	err = w.Do(context.WithoutCancel(ctx), "BLPOP", d.prefix+"w", fmt.Sprintf("%.3f", max(seconds, 0.001))).Err()
+	limit = min(limit, maxWait)
+	// A server that has nothing else to do looks at its timeouts ten times a
+	// second. Any call makes it look now.
+	nudge := time.AfterFunc(limit+5*time.Millisecond, func() { d.rdb.Exists(context.WithoutCancel(ctx), d.prefix+"w") })
+	defer nudge.Stop()
+	err = w.Do(context.WithoutCancel(ctx), "BLPOP", d.prefix+"w", fmt.Sprintf("%.3f", max(limit.Seconds(), 0.001))).Err()
 	if !stop() {
 		d.drop(w)
 		return ctx.Err()
@@ -187,26 +158,26 @@ func (d *Driver) Wait(ctx context.Context, limit time.Duration) error {
 }
 
 // waiter gives a client of one connection that may block.
-func (d *Driver) waiter() (*redis.Client, error) {
+func (d *Driver) waiter() (redis.UniversalClient, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
 		return nil, redis.ErrClosed
 	}
-	var w *redis.Client
+	var w redis.UniversalClient
 	if n := len(d.waiters); n > 0 {
 		w, d.waiters = d.waiters[n-1], d.waiters[:n-1]
 	} else {
-		o := *d.opts
+		o := d.at.opts
 		o.PoolSize = 1
 		o.ReadTimeout = maxWait + 5*time.Second
-		w = redis.NewClient(&o)
+		w = connect(o)
 	}
 	d.waiting[w] = struct{}{}
 	return w, nil
 }
 
-func (d *Driver) drop(w *redis.Client) {
+func (d *Driver) drop(w redis.UniversalClient) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.waiting, w)

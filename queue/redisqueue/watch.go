@@ -39,9 +39,9 @@ func (d *Driver) subscribe() (<-chan struct{}, error) {
 		d.events = make(chan struct{}, 1)
 		d.watch = d.rdb.Subscribe(context.Background(), d.prefix+"ev")
 		d.watching.Go(func() {
-			// The channel is that of the client, which connects again by
-			// itself; what it drops meanwhile the watcher's limit mends.
-			for range d.watch.Channel() {
+			// The client connects again by itself. It says so, and what was
+			// missed meanwhile counts as a change.
+			for range d.watch.ChannelWithSubscriptions(redis.WithChannelHealthCheckInterval(maxWait)) {
 				select {
 				case d.events <- struct{}{}:
 				default: // one look sees all that happened before it

@@ -6,10 +6,11 @@
 --         or 'followed'
 
 local verb, name = ARGV[1], ARGV[2]
+if verb ~= 'open' then insist() end
 local b = tonumber(call('HGET', P .. 'bn', name) or nil)
 local key = b and P .. 'b:' .. b
 
-if verb == 'open' then
+local function open()
   local after = ARGV[3]
   local a = after ~= '' and tonumber(call('HGET', P .. 'bn', after) or nil)
   if after == name then return 'after itself' end
@@ -35,48 +36,53 @@ if verb == 'open' then
     call('ZADD', P .. 'bd', int(at), b)
     if not Y.batchDue or at < Y.batchDue then set('batchDue', at) end
   end
-  finish()
   return 'ok'
 end
 
-if not b then
-  if verb ~= 'seal' then return 'not found' end
-  b = make_batch(name)
-  key = P .. 'b:' .. b
+local function change()
+  if not b then
+    if verb ~= 'seal' then return 'not found' end
+    b = make_batch(name)
+    key = P .. 'b:' .. b
+  end
+
+  if verb == 'seal' then
+    call('HSET', key, 'sealed', 1)
+    count(b, 'ready', 0)  -- touched: it may be complete by this
+  elseif verb == 'suspend' then
+    if call('HGET', key, 'suspended') ~= '1' then
+      call('HSET', key, 'suspended', 1)
+      detach(b)
+      count(b, 'held', counts(b).ready)
+    end
+  elseif verb == 'resume' then
+    if call('HGET', key, 'suspended') == '1' then
+      call('HSET', key, 'suspended', 0)
+      count(b, 'held', -counts(b).held)
+      batches[b] = nil
+      attach(b)
+    end
+  elseif verb == 'cancel' then
+    cancel_batch(b, 'Cancelled')
+  elseif verb == 'delete' then
+    local refused = awaited(b) and 'followed' or publishing(b) and 'committed'
+    if refused then return refused end
+    for _, it in ipairs(revoke(b)) do place('r', it.p, b, {it.id}) end
+    detach(b)
+    flush_counts()
+    for state, n in pairs(counts(b)) do
+      if n ~= 0 then call('HINCRBY', P .. 'c', state, -n) end
+    end
+    call('ZREM', P .. 'bd', b)
+    call('HDEL', P .. 'bn', name)
+    call('DEL', key, P .. 'fb:' .. b)
+    call('RPUSH', P .. 'gc', b)  -- its records go by and by: see reclaim.lua
+  end
+  return 'ok'
 end
 
-if verb == 'seal' then
-  call('HSET', key, 'sealed', 1)
-  count(b, 'ready', 0)  -- touched: it may be complete by this
-elseif verb == 'suspend' then
-  if call('HGET', key, 'suspended') ~= '1' then
-    call('HSET', key, 'suspended', 1)
-    detach(b)
-    count(b, 'held', counts(b).ready)
-  end
-elseif verb == 'resume' then
-  if call('HGET', key, 'suspended') == '1' then
-    call('HSET', key, 'suspended', 0)
-    count(b, 'held', -counts(b).held)
-    batches[b] = nil
-    attach(b)
-  end
-elseif verb == 'cancel' then
-  cancel_batch(b, 'Cancelled')
-elseif verb == 'delete' then
-  if batch(b).followed then return 'followed' end
-  for _, ref in ipairs(call('ZRANGE', P .. 'l', 0, -1)) do
-    local it = parse(ref)
-    if it.b == b and call('HEXISTS', P .. 'm', it.id) == 1 then return 'committed' end
-  end
-  detach(b)
-  for _, it in ipairs(revoke(b)) do place('r', it.p, b, {it.id}) end
-  delta = {}
-  for state, n in pairs(counts(b)) do call('HINCRBY', P .. 'c', state, -n) end
-  call('ZREM', P .. 'bd', b)
-  call('HDEL', P .. 'bn', name)
-  call('DEL', key)
-  call('RPUSH', P .. 'gc', b)  -- its records go by and by: see reclaim.lua
-end
+overdue()
+moved = true
+local out = verb == 'open' and open() or change()
 finish()
-return 'ok'
+return out

@@ -2,6 +2,7 @@
 -- ARGV    verb (retry, cancel or delete), ids
 -- Output  for each: 'ok', 'not found', 'committed', or the state that forbids it
 
+insist()
 local leases
 local function lease_of(id)
   if not leases then
@@ -14,9 +15,9 @@ end
 -- take takes an unfinished item from where it stands. It returns nothing for
 -- one that stands nowhere.
 local function take(id, p, b)
+  if call('HEXISTS', P .. 'm', id) == 1 then return 'committed' end
   local ref = lease_of(id)
   if ref then
-    if call('HEXISTS', P .. 'm', id) == 1 then return 'committed' end
     call('ZREM', P .. 'l', ref)
     count(b, 'leased', -1)
     return 'ok'
@@ -38,9 +39,11 @@ end
 
 local function delete_done(id)
   for _, bucket in ipairs(call('ZRANGE', P .. 'ob', 0, -1)) do
-    local b = tonumber(string.match(call('HGET', P .. 'o:' .. bucket, id) or '', '^[^:]*:(%d+):'))
+    local serial = string.match(call('HGET', P .. 'o:' .. bucket, id) or '', '^[^:]*:(%d+):')
+    local b = serial and tonumber(serial)
     if b and batch(b).known then
       call('HDEL', P .. 'o:' .. bucket, id)
+      call('HINCRBY', P .. 'oc:' .. bucket, b, -1)
       count(b, 'done', -1)
       return 'ok'
     end
@@ -49,10 +52,15 @@ end
 
 local function change(verb, id)
   local p, b, output = header(call('HGET', P .. 'p', id))
+  if not p then  -- a dead one may have a record that nobody can read
+    local serial = string.match(call('HGET', P .. 'x', id) or '', '^(%d+):')
+    if serial then p, b = 5, tonumber(serial) end
+  end
   if not p or not batch(b).known then
     return verb == 'delete' and delete_done(id) or finished(id) and 'done' or 'not found'
   end
-  local dead, cancelled = call('HEXISTS', P .. 'x', id) == 1, call('HEXISTS', P .. 'z', id) == 1 or batch(b).void
+  local dead = call('HEXISTS', P .. 'x', id) == 1
+  local cancelled = call('HEXISTS', P .. 'z', id) == 1 or batch(b).void and not lease_of(id)
   if dead then
     if verb == 'cancel' then return 'dead' end
     if verb == 'retry' and batch(b).void then return 'cancelled' end
@@ -68,7 +76,10 @@ local function change(verb, id)
     if verb == 'cancel' then return 'cancelled' end
     count(b, 'cancelled', -1)
     if batch(b).void then
-      for _, kind in ipairs(KINDS) do call('LREM', P .. list(kind, p, b), 1, id) end
+      for _, kind in ipairs(KINDS) do
+        call('LREM', P .. list(kind, p, b), 1, id)
+        call('ZREM', P .. 'd', p .. ':' .. b .. ':' .. kind .. ':' .. id)
+      end
     end
     forget(id, output)
     return 'ok'

@@ -5,12 +5,8 @@
 -- delay is over too goes all the way.
 local function sweep(limit)
   local more = false
-  if Y.batchDue and Y.batchDue <= NOW then
-    for _, b in ipairs(call('ZRANGEBYSCORE', P .. 'bd', '-inf', int(NOW))) do
-      cancel_batch(tonumber(b), 'DeadlineExceeded')
-    end
-    set('batchDue', tonumber(call('ZRANGE', P .. 'bd', 0, 0, 'WITHSCORES')[2]))
-  end
+  overdue()
+  outlive()
   local late = call('ZRANGEBYSCORE', P .. 'l', '-inf', int(NOW), 'WITHSCORES', 'LIMIT', 0, limit)
   if #late > 0 then
     local refs, deadlines = {}, {}
@@ -27,20 +23,20 @@ local function sweep(limit)
     for _, entry in ipairs(due) do
       local key, p, b, kind, id = string.match(entry, '^((%d):(%d+):(%a)):(.*)$')
       b = tonumber(b)
-      if batch(b).known then
-        local g = groups[key]
-        if not g then
-          g = {kind = kind, p = tonumber(p), b = b, ids = {}}
-          groups[key] = g
-          order[#order + 1] = g
-        end
-        g.ids[#g.ids + 1] = id
+      local g = groups[key]
+      if not g then
+        g = {kind = kind, p = tonumber(p), b = b, ids = {}}
+        groups[key] = g
+        order[#order + 1] = g
       end
+      g.ids[#g.ids + 1] = id
     end
     if #due > 0 then each('ZREM', P .. 'd', due) end
     for _, g in ipairs(order) do
-      if batch(g.b).void then  -- counted as cancelled with their batch
+      local it = batch(g.b)
+      if it.void or not it.known then  -- counted as cancelled with their batch, or not at all
         each('RPUSH', P .. list(g.kind, g.p, g.b), g.ids)
+        if not it.known then call('RPUSH', P .. 'gc', g.b) end
       else
         count(g.b, 'delayed', -#g.ids)
         place(g.kind, g.p, g.b, g.ids)
@@ -80,6 +76,7 @@ local function patience(worker)
   call('ZADD', P .. 't', int(at), worker)
   local due = tonumber(call('ZRANGE', P .. 'l', 0, 0, 'WITHSCORES')[2])
   if Y.due and (not due or Y.due < due) then due = Y.due end
+  if Y.paused == 1 then due = nil end  -- nothing to claim when it comes
   if due and take('alarm1', worker, due) then
     at = math.min(at, due)
   elseif due and take('alarm2', worker, due) then
@@ -100,22 +97,20 @@ local function ring(n)
   for _ = call('LLEN', P .. 'w') + 1, n do call('RPUSH', P .. 'w', '1') end
 end
 
-local moved = false
+local moved = false  -- what a watcher is told of
 local function flush_counts()
   local total = {}
   for b, of in pairs(delta) do
     for state, n in pairs(of) do
       if n ~= 0 then
+        moved = true
         call('HINCRBY', P .. 'b:' .. b, state, n)
         total[state] = (total[state] or 0) + n
       end
     end
   end
   for state, n in pairs(total) do
-    if n ~= 0 then
-      call('HINCRBY', P .. 'c', state, n)
-      moved = true
-    end
+    if n ~= 0 then call('HINCRBY', P .. 'c', state, n) end
   end
   delta = {}
 end

@@ -2,6 +2,7 @@
 -- ARGV    for each item: id, digest, priority, delay, batch, output, payload
 -- Output  an outcome for each: 1 added, 2 duplicate, 3 conflict, 4 output taken, 5 batch closed
 
+overdue()
 local WIDTH = 7
 local n = #ARGV / WIDTH
 local ids, outputs = {}, {}

@@ -45,34 +45,36 @@ if not kept and call('HLEN', P .. 'k') > 64 then
   end
 end
 if kept then
-  local last, look, left, settled, rest = string.match(kept, '^(%d+) %d+ (%d+) (%d) ([01]*) (.*)$')
+  local last, look, left, settled, from = string.match(kept, '^(%d+) %d+ (%d+) (%d) ([01]*) ()')
   last, gone = tonumber(last), left == '1'
   if seq < last then return redis.error_reply('STALE exchange ' .. seq .. ' is older than ' .. last) end
   if seq == last then
     local got = {}
-    while rest ~= '' do
-      local len, tail = string.match(rest, '^(%d+) (.*)$')
-      local it = parse(string.sub(tail, 1, tonumber(len)))
+    while from <= #kept do
+      local len, at = string.match(kept, '^(%d+) ()', from)
+      from = at + len
+      local it = parse(string.sub(kept, at, from - 1))
       it.record = call('HGET', P .. 'p', it.id)
       got[#got + 1] = it
-      rest = string.sub(tail, tonumber(len) + 1)
     end
     return answer(settled, got, tonumber(look), gone)
   end
 end
 
 -- 2. Settle. Before the sweep, so that a deadline alone ends no token.
+insist()
+overdue()
 local refs = {}
 for at = SETTLE, #ARGV, WIDTH do refs[#refs + 1] = ARGV[at + 1] end
 local held = current(refs)
-local bits, ended, done, acked, once_more = {}, {}, {}, {}, {}
+local bits, settled, done, acked, once_more, of = {}, {}, {}, {}, {}, {}
 for i, ref in ipairs(refs) do
   local it = held[ref]
   if it then
     held[ref] = nil
     bits[i] = '1'
     local verb, _, text, after, backoff = unpack(ARGV, SETTLE + (i - 1) * WIDTH, SETTLE + i * WIDTH - 1)
-    ended[#ended + 1] = ref
+    settled[#settled + 1] = ref
     count(it.b, 'leased', -1)
     if verb == '1' then
       acked[#acked + 1] = it.id
@@ -80,6 +82,7 @@ for i, ref in ipairs(refs) do
       done[#done + 1] = it.id
       done[#done + 1] = it.digest .. ':' .. it.b .. ':' .. (it.a + 1) .. ':' .. text
       count(it.b, 'done', 1)
+      of[it.b] = (of[it.b] or 0) + 1
     elseif verb == '2' then
       nack(it, text, tonumber(after))
     elseif verb == '3' then
@@ -92,22 +95,18 @@ for i, ref in ipairs(refs) do
     bits[i] = '0'
   end
 end
-if #ended > 0 then each('ZREM', P .. 'l', ended) end
+if #settled > 0 then each('ZREM', P .. 'l', settled) end
 if #acked > 0 then
   if not Y.bucketEnd or Y.bucketEnd <= NOW then
-    -- A new bucket of done records; those past retention go whole.
-    local width = math.ceil(Y.retention / 8)
-    set('bucket', NOW)
-    set('bucketEnd', NOW + width)
+    set('bucket', NOW)  -- of done records, which are forgotten together
+    set('bucketEnd', NOW + math.ceil(Y.retention / 8))
+    if not Y.oldest then set('oldest', Y.bucketEnd) end
     call('ZADD', P .. 'ob', int(Y.bucketEnd), int(NOW))
-    for _, old in ipairs(call('ZRANGEBYSCORE', P .. 'ob', '-inf', int(NOW - Y.retention))) do
-      call('UNLINK', P .. 'o:' .. old)
-      call('ZREM', P .. 'ob', old)
-    end
   end
+  for b, k in pairs(of) do call('HINCRBY', P .. 'oc:' .. int(Y.bucket), b, k) end
   each('HSET', P .. 'o:' .. int(Y.bucket), done)
   each('HDEL', P .. 'p', acked)
-  each('HDEL', P .. 'm', acked)
+  if call('EXISTS', P .. 'm') == 1 then each('HDEL', P .. 'm', acked) end
   if #once_more > 0 then
     each('HDEL', P .. 'n', once_more)
     each('HDEL', P .. 'h', once_more)
@@ -129,14 +128,17 @@ if want > 0 and not gone and Y.paused ~= 1 then
     local ids = call('LPOP', P .. key, ask) or {}
     if #ids < ask or call('EXISTS', P .. key) == 0 then call('ZREM', P .. 'a', key) end
     if #ids > 0 then
-      local records, tries = read('HMGET', P .. 'p', ids), read('HMGET', P .. 'n', ids)
+      local records = read('HMGET', P .. 'p', ids)
+      local tries = call('EXISTS', P .. 'n') == 1 and read('HMGET', P .. 'n', ids) or {}
       if kind == 'f' then each('HDEL', P .. 'e', ids) end
       count_listed(b, -#ids)
+      local place = ':' .. p .. ':' .. int(b) .. ':'
       for i, id in ipairs(ids) do
-        local a, r = string.match(tries[i] or '0.0', '^(%d+)%.(%d+)$')
-        local digest = string.match(records[i] or '', '^([%w_-]+):%d:%d+:%d+:')
-        if digest and #digest == 16 then
-          local ref = int(token) .. ':' .. p .. ':' .. int(b) .. ':' .. a .. '.' .. r .. ':' .. digest .. ':' .. worker .. ':' .. id
+        local a, r = 0, 0
+        if tries[i] then a, r = string.match(tries[i], '^(%d+)%.(%d+)$') end
+        local digest, output, at = string.match(records[i] or '', '^([%w_-]+):%d:%d+:(%d+):()')
+        if digest and #digest == 16 and at + output - 1 <= #records[i] then
+          local ref = int(token) .. place .. a .. '.' .. r .. ':' .. digest .. ':' .. worker .. ':' .. id
           token = token + 1
           got[#got + 1] = {ref = ref, b = b, a = tonumber(a), r = tonumber(r), id = id, record = records[i]}
           count(b, 'leased', 1)
@@ -149,10 +151,9 @@ if want > 0 and not gone and Y.paused ~= 1 then
   end
   if #got > 0 then
     set('token', token - 1)
-    local adds = {}
-    for _, it in ipairs(got) do
-      adds[#adds + 1] = int(NOW + Y.lease)
-      adds[#adds + 1] = it.ref
+    local adds, deadline = {}, int(NOW + Y.lease)
+    for i, it in ipairs(got) do
+      adds[2 * i - 1], adds[2 * i] = deadline, it.ref
     end
     each('ZADD', P .. 'l', adds)
   end
@@ -171,7 +172,7 @@ finish()
 
 local parts = {}
 for _, it in ipairs(got) do parts[#parts + 1] = #it.ref .. ' ' .. it.ref end
-local settled = join(bits)
+local answers = join(bits)
 call('HSET', P .. 'k', worker,
-  int(seq) .. ' ' .. int(NOW) .. ' ' .. int(look) .. ' ' .. (gone and 1 or 0) .. ' ' .. settled .. ' ' .. join(parts))
-return answer(settled, got, look, gone)
+  int(seq) .. ' ' .. int(NOW) .. ' ' .. int(look) .. ' ' .. (gone and 1 or 0) .. ' ' .. answers .. ' ' .. join(parts))
+return answer(answers, got, look, gone)

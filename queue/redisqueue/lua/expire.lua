@@ -2,6 +2,8 @@
 -- ARGV    worker, failure
 -- Output  how many
 
+insist()
+overdue()
 local refs = {}
 for _, ref in ipairs(call('ZRANGE', P .. 'l', 0, -1)) do
   if parse(ref).worker == ARGV[1] then refs[#refs + 1] = ref end

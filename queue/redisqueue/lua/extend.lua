@@ -2,6 +2,8 @@
 -- ARGV    refs
 -- Output  1 or 0 for each: whether it is held
 
+insist()
+overdue()
 local held = current(ARGV)
 local adds, out = {}, {}
 for i, ref in ipairs(ARGV) do

@@ -106,11 +106,12 @@ local function current(refs)
   return held
 end
 
--- header reads the front of a record: priority, batch, output.
+-- header reads the front of a record: priority, batch, output, digest. It
+-- matches no further: what follows may be long.
 local function header(rec)
-  local digest, p, b, n, rest = string.match(rec or '', '^([%w_-]+):(%d):(%d+):(%d+):(.*)$')
+  local digest, p, b, n, at = string.match(rec or '', '^([%w_-]+):(%d):(%d+):(%d+):()')
   if not digest or #digest ~= 16 then return nil end
-  return tonumber(p), tonumber(b), string.sub(rest, 1, tonumber(n)), digest
+  return tonumber(p), tonumber(b), string.sub(rec, at, at + n - 1), digest
 end
 
 -- finished gives the digest of a done item that is still known.

@@ -2,6 +2,7 @@
 -- ARGV    worker, idle
 -- Output  1 when it may leave
 
+insist()
 sweep(100)
 finish()
 local quiet = Y.paused == 1 or call('EXISTS', P .. 'a') == 0

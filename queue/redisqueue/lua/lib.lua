@@ -12,7 +12,8 @@
 --   d  ZSET priority:batch:list:id -> due  delayed
 --   l  ZSET ref -> deadline                leased; a ref is the token and all that a settle needs
 --   x  HASH id -> batch:when               dead
---   o:<bucket>  HASH id -> digest:batch:attempts:result   done; ob lists the buckets
+--   o:<bucket>  HASH id -> digest:batch:attempts:result   done; ob lists the buckets,
+--                                          oc:<bucket>  HASH batch -> how many of it
 -- and beside it:
 --   y  HASH  policy and clockwork          c, b:<batch>  HASH  counts
 --   n  HASH id -> attempts.releases        h  HASH id -> failures, a line each
@@ -37,7 +38,11 @@ local RINGS = 2        -- a ring taken by a worker that is killed leaves another
 local FAILURES = 8     -- kept of an item: the first and the newest
 
 -- Numbers of this size need a format: tostring gives 1.7e+15.
-local function int(n) return string.format('%.0f', n) end
+local function int(n) return string.format('%d', n) end
+
+-- insist lets a script write though the server's memory is full. The server
+-- refuses what may grow only as a script's first write, and this one cannot.
+local function insist() call('ZREM', P .. 'l', '') end
 
 local function each(cmd, key, list)
   for i = 1, #list, CHUNK do
@@ -67,7 +72,7 @@ end
 
 -- The policy and the clockwork, read once a call and written when changed.
 local FIELDS = {'lease', 'backoffLimit', 'retryDelay', 'retryDelayMax', 'disruptionLimit', 'retention',
-  'paused', 'token', 'due', 'batchDue', 'bucket', 'bucketEnd', 'alarm1', 'alarm2'}
+  'paused', 'token', 'due', 'batchDue', 'bucket', 'bucketEnd', 'oldest', 'alarm1', 'alarm2'}
 local Y, dirty = {}, {}
 do
   local v = call('HMGET', P .. 'y', unpack(FIELDS))
