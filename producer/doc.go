@@ -1,7 +1,8 @@
 // Package producer turns inputs into items and adds them to a queue.
 //
 // A Source yields records: the lines of a reader, the files that a pattern
-// matches, a list of arguments. A Maker makes an item of each, whose id comes
+// matches, a list of arguments, JSON objects, the rows of a table, frames, the
+// combinations of parameters. A Maker makes an item of each, whose id comes
 // from what the item holds, so that the same work twice is one item and a
 // changed file another.
 //
@@ -14,4 +15,7 @@
 //	report, err := producer.Enqueue(ctx, q, src, maker, producer.EnqueueOptions{Outputs: outputs})
 //
 // A pipe is enqueued as it comes.
+//
+// Programs that have an item now and then, in many goroutines, add them through
+// a Producer, which gathers them into few calls of the queue.
 package producer

@@ -76,6 +76,12 @@ func (o LineOptions) content(line []byte) ([]byte, error) {
 // File yields the lines of a file, which it opens each time that it is read,
 // so that the same source may be checked and then enqueued.
 func File(path string, o LineOptions) Source {
+	return Open(path, func(r io.Reader, name string) Source { return Lines(r, name, o) })
+}
+
+// Open yields what read, such as JSONLines or CSV, finds in a file, which it
+// opens each time that it is read.
+func Open(path string, read func(r io.Reader, name string) Source) Source {
 	return func(yield func(Record, error) bool) {
 		f, err := os.Open(path)
 		if err != nil {
@@ -83,7 +89,7 @@ func File(path string, o LineOptions) Source {
 			return
 		}
 		defer f.Close()
-		Lines(f, path, o)(yield)
+		read(f, path)(yield)
 	}
 }
 

@@ -46,7 +46,7 @@ func (o Outputs) validate() error {
 }
 
 // errExists is an output that is there already, and nothing allows for it.
-var errExists = errors.New("there already: remove, skip or replace what exists")
+var errExists = errors.New("there already: remove what exists, or say --existing skip or --existing replace")
 
 // blocks tells whether the output of the item at pos is taken by a file that
 // is not its own.

@@ -64,6 +64,7 @@ func (p Payload) Encode() ([]byte, error) {
 	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
 
+// text is a string as JSON can hold it: in one of two forms.
 func text(s string) (string, []byte) {
 	if utf8.ValidString(s) {
 		return s, nil
@@ -96,17 +97,28 @@ func Decode(b []byte) (Payload, error) {
 		return p, nil
 	}
 	p := Payload{Arg: string(b)}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(b, &members) != nil {
-		return p, nil
-	}
-	p.Fields = make(map[string]string, len(members))
-	for name, raw := range members {
-		var s string
-		if json.Unmarshal(raw, &s) != nil {
-			s = string(raw)
-		}
-		p.Fields[name] = s
-	}
+	p.Fields = members(b)
 	return p, nil
+}
+
+// members is the members of a JSON object as fields, nil if b is none.
+func members(b []byte) map[string]string {
+	var values map[string]json.RawMessage
+	if json.Unmarshal(b, &values) != nil {
+		return nil
+	}
+	fields := make(map[string]string, len(values))
+	for name, value := range values {
+		fields[name] = Text(value)
+	}
+	return fields
+}
+
+// Text is a JSON value as a field: a string as it is, another value as JSON.
+func Text(value json.RawMessage) string {
+	var s string
+	if len(value) == 0 || value[0] != '"' || json.Unmarshal(value, &s) != nil {
+		return string(value)
+	}
+	return s
 }
