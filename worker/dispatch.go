@@ -38,9 +38,14 @@ type dispatcher struct {
 	calls    context.Context // of calls of the store
 	hangUp   context.CancelFunc
 
+	pool   *pool
+	member *member // of it
+	crowd  crowd   // what it said of the others
+
 	queued   []*holding // not started, oldest first
 	slots    []*holding // running, by slot - 1
-	free     []int      // slots
+	busy     int        // how many of them
+	free     []int      // slots that are its own and not in use
 	returned chan returned
 	ended    []End // to be settled
 
@@ -51,6 +56,7 @@ type dispatcher struct {
 
 	exchange     call[exchanged]
 	exchangeFrom time.Duration // when it began
+	claiming     bool          // it claims for the slots that are free
 	silent       bool          // it was remarked that the store does not answer
 	hungry       bool          // there may be something to claim
 	lookAt       time.Duration // when there may be, though no ring came
@@ -79,14 +85,21 @@ type dispatcher struct {
 }
 
 func newDispatcher(ctx context.Context, w *Worker, o Options) *dispatcher {
+	s := w.seat
+	if s.pool == nil {
+		s.pool = newPool(o.Slots)
+		s.member = s.pool.join(1, o.Slots)
+	}
 	d := &dispatcher{
 		o:         o,
 		handler:   w.h,
 		store:     w.q.Session(o.ID),
 		clock:     w.clock,
 		handlers:  context.WithoutCancel(ctx),
-		slots:     make([]*holding, o.Slots),
-		returned:  make(chan returned, o.Slots),
+		pool:      s.pool,
+		member:    s.member,
+		slots:     make([]*holding, s.pool.slots),
+		returned:  make(chan returned, s.pool.slots),
 		suspicion: suspicion{after: o.SuspectAfter},
 		exchange:  newCall[exchanged](),
 		wait:      newCall[error](),
@@ -98,9 +111,6 @@ func newDispatcher(ctx context.Context, w *Worker, o Options) *dispatcher {
 	d.calls, d.hangUp = context.WithCancel(d.handlers)
 	if p, ok := w.h.(Persistent); ok {
 		d.storeGrace = p.StoreGrace()
-	}
-	for slot := o.Slots; slot > 0; slot-- {
-		d.free = append(d.free, slot)
 	}
 	return d
 }
@@ -143,6 +153,7 @@ func (d *dispatcher) run(stop, drain <-chan struct{}) (Result, error) {
 		case r := <-d.leave.done:
 			d.leave.busy = false
 			d.answered(r)
+		case <-d.member.wake:
 		case <-timer.C:
 		case <-drain:
 			drain = nil
@@ -168,7 +179,7 @@ func (d *dispatcher) onTime(now time.Duration) (next time.Duration) {
 	if d.held()+len(d.ended) > 0 {
 		d.idleSince = now
 	}
-	if d.leaving && d.running() == 0 && d.giveUpAt == 0 {
+	if d.leaving && d.busy == 0 && d.giveUpAt == 0 {
 		d.giveUpAt = max(d.graceEnd, now+settleTime)
 	}
 	if due(true, d.scanAt) {
@@ -202,14 +213,12 @@ func (d *dispatcher) onTime(now time.Duration) (next time.Duration) {
 
 // act starts whatever can be started now.
 func (d *dispatcher) act(now time.Duration) {
-	for len(d.free) > 0 && len(d.queued) > 0 {
-		d.start(now)
-	}
+	d.sit(now)
 	want := d.want()
-	if !d.exchange.busy && !d.leave.busy && !d.abandoned && (len(d.ended) > 0 || d.hungry && want > 0) {
+	if d.mayTrade() && (len(d.ended) > 0 || d.hungry && want > 0) {
 		d.trade(now, want)
 	}
-	switch idle := want > 0 && len(d.free) > 0; {
+	switch idle := d.willing() && (len(d.free) > 0 || d.crowd.room); {
 	case d.wait.busy && !idle:
 		d.cancelWait() // a ring is for a worker that can use it
 	case !d.wait.busy && idle && !d.exchange.busy && !d.hungry:
@@ -217,22 +226,29 @@ func (d *dispatcher) act(now time.Duration) {
 	}
 }
 
+// willing tells whether the worker would take one more item.
+func (d *dispatcher) willing() bool {
+	tried := d.suspicion.onTrial() && d.trial != nil && !d.trial.over
+	return !d.leaving && !d.paused && !tried
+}
+
+// mayTrade tells whether an exchange may begin.
+func (d *dispatcher) mayTrade() bool { return !d.exchange.busy && !d.leave.busy && !d.abandoned }
+
 // want is how many more leases the worker has use for.
 func (d *dispatcher) want() int {
 	switch {
-	case d.leaving || d.paused:
+	case !d.willing():
 		return 0
 	case d.suspicion.onTrial():
-		if d.trial != nil && !d.trial.over {
-			return 0
-		}
 		return min(1, len(d.free))
+	case d.crowd.queue && len(d.free) == 0:
+		return 0 // the next slot may be another's
 	}
-	return min(max(0, d.pace.leases(d.o.Slots)-d.held()), maxExchange)
+	return min(max(0, d.pace.leases(d.busy+len(d.free))-d.held()), maxExchange)
 }
 
-func (d *dispatcher) running() int { return d.o.Slots - len(d.free) }
-func (d *dispatcher) held() int    { return len(d.queued) + d.running() }
+func (d *dispatcher) held() int { return len(d.queued) + d.busy }
 
 // leaveBy has the worker claim nothing more, give back what is not started,
 // and end when all handlers have returned, which are interrupted at graceEnd.
@@ -276,8 +292,9 @@ func (d *dispatcher) conclude() error {
 	return fmt.Errorf("%d leases were not settled and expire: %w", len(d.ended), d.err)
 }
 
-// close ends the calls that are under way.
+// close ends the calls that are under way and gives back the slots.
 func (d *dispatcher) close() {
+	d.pool.leave(d.member, d.clock(), d.free)
 	d.hangUp()
 	d.exchange.join()
 	d.extend.join()

@@ -26,7 +26,7 @@ func (d *dispatcher) trade(now time.Duration, claim int) {
 	x := exchanged{claim: claim, from: now}
 	n := min(len(d.ended), maxExchange)
 	x.sent, d.ended = d.ended[:n:n], slices.Clone(d.ended[n:])
-	d.exchangeFrom, d.silent, d.asked = now, false, false
+	d.exchangeFrom, d.silent, d.asked, d.claiming = now, false, false, claim > 0
 	settle := make([]queue.Settlement, n)
 	for i, e := range x.sent {
 		settle[i] = e.Settlement
@@ -39,6 +39,7 @@ func (d *dispatcher) trade(now time.Duration, claim int) {
 
 // replied takes the answer to an exchange.
 func (d *dispatcher) replied(x exchanged) {
+	d.claiming = false
 	if x.err != nil {
 		d.ended = append(x.sent, d.ended...)
 		// Settling is tried once more, unless this was it.

@@ -48,19 +48,30 @@ type Persistent interface {
 }
 
 // Attempt is one try at an item, for as long as its handler runs.
+//
+// The context of a handler has no deadline, since the lease has none that
+// stands: each renewal moves it. Deadline tells where it is.
 type Attempt struct {
 	queue.Lease
 	Worker string // the worker's id
 	Slot   int    // 1 to the worker's concurrency; no two running attempts of a worker share one
 	Result []byte // set by the handler; kept with the done record
 
-	commit func(ctx context.Context, record []byte) error
+	commit   func(ctx context.Context, record []byte) error
+	deadline func() time.Time
 }
 
 // NewAttempt is an attempt outside a worker, for handlers under test.
 func NewAttempt(l queue.Lease, worker string, slot int, commit func(context.Context, []byte) error) *Attempt {
-	return &Attempt{Lease: l, Worker: worker, Slot: slot, commit: commit}
+	end := time.Now().Add(l.TTL)
+	return &Attempt{Lease: l, Worker: worker, Slot: slot, commit: commit, deadline: func() time.Time { return end }}
 }
+
+// Deadline is when the lease ends unless the worker renews it until then, as
+// it does every third of a lease, by this machine's clock. It moves with each
+// renewal, so what it says is old at once. After a deadline that has passed
+// the store may have given the item to another.
+func (a *Attempt) Deadline() time.Time { return a.deadline() }
 
 // Commit decides in the store what this attempt publishes. After it a later
 // holder finishes the publishing from record instead of running the item
@@ -110,9 +121,11 @@ func Fail(f queue.Failure) error { return &failure{f} }
 // maxMessageBytes bounds the message of a failure.
 const maxMessageBytes = 4 << 10
 
-// settlement says how an attempt's lease ends after its handler returned err;
-// ctx is the handler's.
-func settlement(ctx context.Context, l queue.Lease, result []byte, err error) queue.Settlement {
+// Settlement says how an attempt's lease ends after its handler has set result
+// and returned err; ctx is the handler's, whose end may turn an error into a
+// Release. A Worker settles by it; tests of a handler may ask it what an error
+// comes to.
+func Settlement(ctx context.Context, l queue.Lease, result []byte, err error) queue.Settlement {
 	if err == nil {
 		return queue.Settlement{Lease: l, Verb: queue.Ack, Result: result}
 	}

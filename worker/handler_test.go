@@ -45,7 +45,7 @@ func TestSettlementOfAnError(t *testing.T) {
 			cancel(ErrShutdown)
 		}
 		test.want.Lease = l
-		if diff := cmp.Diff(test.want, settlement(ctx, l, []byte("result"), test.err)); diff != "" {
+		if diff := cmp.Diff(test.want, Settlement(ctx, l, []byte("result"), test.err)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 		cancel(nil)
@@ -54,7 +54,7 @@ func TestSettlementOfAnError(t *testing.T) {
 
 func TestASettlementIsBounded(t *testing.T) {
 	long := strings.Repeat("é", 1<<20)
-	s := settlement(t.Context(), queue.Lease{}, nil, Fail(queue.Failure{Message: "x" + long, Stderr: long + "x"}))
+	s := Settlement(t.Context(), queue.Lease{}, nil, Fail(queue.Failure{Message: "x" + long, Stderr: long + "x"}))
 	if m := s.Failure.Message; len(m) > maxMessageBytes || len(m) < maxMessageBytes-4 || m != strings.ToValidUTF8(m, "") || m[0] != 'x' {
 		t.Errorf("a message of %d bytes, want the first %d", len(m), maxMessageBytes)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"sluice.dev/queue"
@@ -16,12 +17,15 @@ import (
 type holding struct {
 	lease    queue.Lease
 	claimed  time.Duration // before the call that granted it
-	deadline time.Duration // by the worker's clock
+	deadline atomic.Int64  // a time.Duration by the worker's clock; the handler reads it too
 	slot     int           // 0 until it is started
 	cancel   context.CancelCauseFunc
 	lost     bool // its handler's outcome does not count
 	over     bool // the worker is done with it
 }
+
+// ends is the lease's deadline, by the worker's clock.
+func (h *holding) ends() time.Duration { return time.Duration(h.deadline.Load()) }
 
 // returned is a handler's return.
 type returned struct {
@@ -32,7 +36,8 @@ type returned struct {
 
 // take queues a lease that an exchange begun at from has granted.
 func (d *dispatcher) take(l queue.Lease, from time.Duration) {
-	h := &holding{lease: l, claimed: from, deadline: from + l.TTL}
+	h := &holding{lease: l, claimed: from}
+	h.deadline.Store(int64(from + l.TTL))
 	if l.TTL < d.o.Lease { // the policy has changed
 		d.o.Lease = max(l.TTL, minLease)
 	}
@@ -49,13 +54,14 @@ func (d *dispatcher) take(l queue.Lease, from time.Duration) {
 func (d *dispatcher) start(now time.Duration) {
 	h := d.queued[0]
 	d.queued = d.queued[1:]
-	if now >= h.deadline {
+	if now >= h.ends() {
 		d.release(h, "its deadline passed before it was started")
 		return
 	}
 	last := len(d.free) - 1
 	h.slot, d.free = d.free[last], d.free[:last]
 	d.slots[h.slot-1] = h
+	d.busy++
 	ctx, cancel := context.WithCancelCause(d.handlers)
 	h.cancel = cancel
 	if f := d.o.Observer.Started; f != nil {
@@ -68,13 +74,14 @@ func (d *dispatcher) start(now time.Duration) {
 func (d *dispatcher) handle(ctx context.Context, h *holding) {
 	a := &Attempt{Lease: h.lease, Worker: d.o.ID, Slot: h.slot}
 	a.commit = func(ctx context.Context, record []byte) error { return d.store.Commit(ctx, h.lease, record) }
+	a.deadline = func() time.Time { return time.Now().Add(h.ends() - d.clock()) }
 	began := time.Now()
 	err := errors.New("the handler ended its goroutine")
 	defer func() {
 		if v := recover(); v != nil {
 			err = panicked(v, debug.Stack())
 		}
-		d.returned <- returned{h, settlement(ctx, h.lease, a.Result, err), time.Since(began)}
+		d.returned <- returned{h, Settlement(ctx, h.lease, a.Result, err), time.Since(began)}
 	}()
 	err = d.handler.Handle(ctx, a)
 }
@@ -98,6 +105,7 @@ func (d *dispatcher) finish(r returned) {
 	h.over = true
 	h.cancel(nil)
 	d.slots[h.slot-1] = nil
+	d.busy--
 	d.free = append(d.free, h.slot)
 	e := End{Settlement: r.s, Slot: h.slot, Took: r.took}
 	if h.lost {

@@ -220,6 +220,8 @@ func TestBadOptionsAreNamed(t *testing.T) {
 		"slots -1 is out of range: 1 to 4096": {Slots: -1},
 		"slots 5000 is out of range":          {Slots: 5000},
 		"idle -1s is negative":                {Idle: -time.Second},
+		"idle 5s has no effect without leave": {Idle: 5 * time.Second},
+		`worker id "a:b" has 3 bytes`:         {ID: "a:b"},
 		"lease 1ms is out of range":           {Lease: time.Millisecond},
 	} {
 		_, err := New(queue.New(newMemory()), takes(0), o).Run(t.Context())

@@ -29,7 +29,7 @@ func (p *pace) add(took time.Duration) {
 
 // leases is how many leases a worker should hold for its slots: as many for
 // each as fill aheadWork, within the bounds; one while nothing is known.
-func (p pace) leases(slots int) int {
+func (p *pace) leases(slots int) int {
 	if p.mean == 0 {
 		return slots
 	}

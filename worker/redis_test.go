@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -149,5 +150,53 @@ func BenchmarkItems(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "items/s")
 		})
+	}
+}
+
+func TestAGroupSharesSlotsOverQueuesInRedis(t *testing.T) {
+	const items = 200
+	server := miniredis.RunT(t)
+	var mu sync.Mutex
+	done, busy := make(map[string]int), make(map[int]bool)
+	g := worker.NewGroup(3)
+	queues := make(map[string]*queue.Queue)
+	for i, name := range []string{"a", "b", "c"} {
+		d, err := redisqueue.Open(t.Context(), redisqueue.Options{URL: "redis://" + server.Addr(), Queue: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := queue.New(d)
+		t.Cleanup(func() {
+			if err := q.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		enqueue(t, q, items)
+		queues[name] = q
+		g.Add(1+10*i, worker.New(q, worker.HandlerFunc(func(_ context.Context, a *worker.Attempt) error {
+			mu.Lock()
+			if busy[a.Slot] {
+				t.Errorf("slot %d is taken twice", a.Slot)
+			}
+			busy[a.Slot] = true
+			mu.Unlock()
+			runtime.Gosched() // others may start meanwhile
+			mu.Lock()
+			defer mu.Unlock()
+			delete(busy, a.Slot)
+			done[name]++
+			return nil
+		}), worker.Options{LeaveWhenIdle: true}))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if got, err := g.Run(ctx); err != nil || got != worker.ResultLeft {
+		t.Errorf("the group: %s, %v; want %s", got, err, worker.ResultLeft)
+	}
+	for name, q := range queues {
+		depth, err := q.Depth(t.Context())
+		if err != nil || depth.Done != items || depth.Total() != items || done[name] != items {
+			t.Errorf("queue %s: depth %+v, %v, %d ran; want %d done", name, depth, err, done[name], items)
+		}
 	}
 }

@@ -22,9 +22,7 @@ type extended struct {
 // renew extends every lease that is held, started or not, in one call.
 func (d *dispatcher) renew(now time.Duration) {
 	x := extended{from: now}
-	for _, h := range d.queued {
-		x.held = append(x.held, h)
-	}
+	x.held = append(x.held, d.queued...)
 	for _, h := range d.slots {
 		if h != nil && !h.lost {
 			x.held = append(x.held, h)
@@ -64,7 +62,7 @@ func (d *dispatcher) renewed(x extended) {
 	for i, h := range x.held {
 		switch err := x.errs[i]; {
 		case err == nil:
-			h.deadline = max(h.deadline, x.from+d.o.Lease)
+			h.deadline.Store(int64(max(h.ends(), x.from+d.o.Lease)))
 		case errors.Is(err, queue.ErrLeaseLost):
 			d.lose(h, "the store has given the item to another")
 		}
@@ -75,11 +73,11 @@ func (d *dispatcher) renewed(x extended) {
 // may still regard them as this worker's, but nothing says so.
 func (d *dispatcher) checkDeadlines(now time.Duration) {
 	for _, h := range d.slots {
-		if h != nil && now >= h.deadline+d.storeGrace {
+		if h != nil && now >= h.ends()+d.storeGrace {
 			d.lose(h, "it could not be renewed before its deadline")
 		}
 	}
-	if len(d.queued) > 0 && now >= min(d.queued[0].deadline, d.queued[0].claimed+staleAfter) {
+	if len(d.queued) > 0 && now >= min(d.queued[0].ends(), d.queued[0].claimed+staleAfter) {
 		d.pace = pace{}
 		d.giveBack("the worker was too slow to start it")
 	}

@@ -230,3 +230,41 @@ func TestCommitIsTriedWhileTheStoreIsAway(t *testing.T) {
 		}
 	})
 }
+
+func TestTheDeadlineMovesWithEachRenewal(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		m := newMemory("a")
+		attempts := make(chan *Attempt, 1)
+		contexts := make(chan context.Context, 1)
+		run(t, m, func(ctx context.Context, a *Attempt) error {
+			attempts <- a
+			contexts <- ctx
+			return takes(time.Hour)(ctx, a)
+		}, Options{})
+		a := <-attempts
+		if left := time.Until(a.Deadline()); left != 30*time.Second {
+			t.Errorf("%s left at the start, want the lease of 30 s", left)
+		}
+		time.Sleep(9 * time.Second)
+		if left := time.Until(a.Deadline()); left != 21*time.Second {
+			t.Errorf("%s left before the first renewal, want 21 s", left)
+		}
+		time.Sleep(2 * time.Second)
+		if left := time.Until(a.Deadline()); left != 29*time.Second {
+			t.Errorf("%s left a second after a renewal, want 29 s", left)
+		}
+		if _, fixed := (<-contexts).Deadline(); fixed {
+			t.Error("the handler's context has a deadline, which renewals could not move")
+		}
+	})
+}
+
+func TestTheDeadlineOfAnAttemptOutsideAWorker(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		a := NewAttempt(queue.Lease{TTL: time.Minute}, "w", 1, nil)
+		time.Sleep(time.Second)
+		if left := time.Until(a.Deadline()); left != 59*time.Second {
+			t.Errorf("%s left, want what remains of the lease", left)
+		}
+	})
+}

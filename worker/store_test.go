@@ -29,6 +29,9 @@ type memory struct {
 	exchanges []queue.Exchange
 	extends   [][]queue.Lease
 	waiting   int
+	endless   bool // there is always one more item, and the done ones are forgotten
+	made      int  // of those
+	released  int  // leases that were given back
 }
 
 type record struct {
@@ -135,6 +138,13 @@ func (m *memory) extended() [][]queue.Lease {
 	return slices.Clone(m.extends)
 }
 
+// givenBack is how many leases were released.
+func (m *memory) givenBack() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.released
+}
+
 // waits is how many calls of Wait are under way.
 func (m *memory) waits() int {
 	m.mu.Lock()
@@ -194,6 +204,13 @@ func (m *memory) reply(x queue.Exchange) queue.Reply {
 			r.Settled[i] = queue.ErrLeaseLost
 		}
 	}
+	if m.endless {
+		m.items = slices.DeleteFunc(m.items, func(r *record) bool { return r.state == queue.Done })
+		for range x.Claim {
+			m.made++
+			m.items = append(m.items, &record{id: fmt.Sprint("e", m.made), state: queue.Ready})
+		}
+	}
 	r.Next = time.Hour
 	for _, rec := range m.items {
 		if (rec.state == queue.Delayed || rec.state == queue.Leased) && !rec.due.After(time.Now()) {
@@ -227,6 +244,7 @@ func (m *memory) settle(rec *record, s queue.Settlement) {
 		rec.state, rec.due = queue.Delayed, time.Now().Add(10*time.Second)
 	case queue.Release:
 		rec.releases++
+		m.released++
 		rec.state = queue.Ready
 		m.sound()
 	case queue.Bury:

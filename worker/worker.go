@@ -27,7 +27,8 @@ type Options struct {
 	// ID names the worker to the store. No other worker may ever have it.
 	// "": made from the host's name, the process id and a UUID.
 	ID string
-	// Slots is how many handlers run at once, 1 to MaxSlots. 0: 1.
+	// Slots is how many handlers run at once, 1 to MaxSlots. 0: 1; in a
+	// Group, all that the group has.
 	Slots int
 	// Lease is the queue's lease, a third of which passes between two
 	// renewals. 0: what the queue's policy says when Run begins.
@@ -37,6 +38,7 @@ type Options struct {
 	Grace time.Duration
 	// LeaveWhenIdle has the worker ask to leave once it has held no lease for
 	// Idle. It is granted if nothing is claimable or comes due within Idle.
+	// Idle says nothing without it, and is an error.
 	LeaveWhenIdle bool
 	Idle          time.Duration
 	// SuspectAfter is how many distinct items must fail alike, with no
@@ -92,6 +94,7 @@ type Worker struct {
 	q         *queue.Queue
 	h         Handler
 	o         Options
+	seat      seat                 // in a Group; zero for a worker alone
 	clock     func() time.Duration // runs through suspend
 	drain     chan struct{}
 	drainOnce sync.Once
@@ -122,19 +125,18 @@ func (w *Worker) Run(ctx context.Context) (Result, error) {
 	if again {
 		return ResultStopped, errors.New("worker: Run was called before")
 	}
-	o, err := w.o.complete()
+	o, err := w.complete()
 	if err != nil {
 		return ResultStopped, fmt.Errorf("worker: %w", err)
 	}
 	if o.Lease == 0 {
-		p, err := w.q.SetPolicy(ctx, queue.Policy{}, false)
-		if ctx.Err() != nil {
+		o.Lease, err = w.lease(ctx)
+		switch {
+		case errors.Is(err, errStopped):
 			return ResultStopped, nil
-		}
-		if err != nil {
+		case err != nil:
 			return ResultStopped, fmt.Errorf("worker: read the queue's policy: %w", err)
 		}
-		o.Lease = p.Lease
 	}
 	result, err := newDispatcher(ctx, w, o).run(ctx.Done(), w.drain)
 	if err != nil {
@@ -149,6 +151,26 @@ func (w *Worker) Run(ctx context.Context) (Result, error) {
 // at once and may be called at any time, more than once.
 func (w *Worker) Drain() { w.drainOnce.Do(func() { close(w.drain) }) }
 
+var errStopped = errors.New("the context has ended")
+
+// lease is what the queue's policy says. The error is errStopped if ctx ends.
+func (w *Worker) lease(ctx context.Context) (time.Duration, error) {
+	p, err := w.q.SetPolicy(ctx, queue.Policy{}, false)
+	if ctx.Err() != nil {
+		return 0, errStopped
+	}
+	return p.Lease, err
+}
+
+// complete is the worker's complete options.
+func (w *Worker) complete() (Options, error) {
+	o := w.o
+	if p := w.seat.pool; p != nil && o.Slots == 0 {
+		o.Slots = p.slots
+	}
+	return o.complete()
+}
+
 // complete checks the options and fills in the defaults, but for Lease.
 func (o Options) complete() (Options, error) {
 	switch {
@@ -156,16 +178,17 @@ func (o Options) complete() (Options, error) {
 		return o, fmt.Errorf("slots %d is out of range: 1 to %d, or 0 for 1", o.Slots, MaxSlots)
 	case o.Idle < 0:
 		return o, fmt.Errorf("idle %s is negative: 0 or more is allowed", o.Idle)
+	case o.Idle > 0 && !o.LeaveWhenIdle:
+		return o, fmt.Errorf("idle %s has no effect without leaveWhenIdle: set both or neither", o.Idle)
 	}
 	if err := (queue.Policy{Lease: o.Lease}).Validate(); err != nil {
 		return o, err
 	}
 	if o.ID == "" {
-		host, err := os.Hostname()
-		if err != nil {
-			host = "unknown"
-		}
-		o.ID = fmt.Sprintf("%s-%d-%s", host, os.Getpid(), uuid.NewString())
+		o.ID = newID()
+	}
+	if err := queue.ValidateWorker(o.ID); err != nil {
+		return o, err
 	}
 	o.Slots = max(o.Slots, 1)
 	switch {
@@ -181,4 +204,13 @@ func (o Options) complete() (Options, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o, nil
+}
+
+// newID is an id that no other worker ever has.
+func newID() string {
+	host, err := os.Hostname()
+	if err != nil || len(host) > 128 || queue.ValidateWorker(host) != nil {
+		host = "worker"
+	}
+	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), uuid.NewString())
 }
