@@ -14,6 +14,10 @@ const (
 	lifelineFD = 3
 	configFD   = 4
 	framesFD   = 5
+
+	// FileFD is that of Options.File. Whoever uses it should keep it from the
+	// processes of items.
+	FileFD = 6
 )
 
 // errByHand is for a person who runs a hidden verb.

@@ -3,7 +3,7 @@
 // A worker's process gets three descriptors: 3, the lifeline, whose end of
 // file means that the launcher is gone; 4, from which it reads its
 // configuration to the end; 5, into which it writes the frames of its items'
-// output. It runs in a process group of its own, so that a terminal's Ctrl-C
+// output; and perhaps 6, Options.File. It runs in a process group of its own, so that a terminal's Ctrl-C
 // reaches the launcher alone, which then decides.
 //
 // Nothing that a worker started outlives it: the launcher sweeps after each

@@ -11,7 +11,7 @@ import (
 	"sluice.dev/internal/proc"
 )
 
-// ErrStopping refuses to launch after Drain, Kill or Close.
+// ErrStopping refuses to launch after Drain, Finish, Stop, Kill or Close.
 var ErrStopping = errors.New("the launcher is stopping")
 
 // Count is how many workers may take new items.
@@ -81,7 +81,7 @@ func (l *Launcher) Active(context.Context) (Count, error) {
 // Launch starts up to n workers, no more than there are free positions in
 // Options.Slots, the first ones first, and returns how many it started. It
 // stops at the first that cannot start and at the end of ctx, and fails with
-// ErrStopping after Drain, Kill or Close. That a worker started says nothing
+// ErrStopping after Drain, Finish, Stop, Kill or Close. That a worker started says nothing
 // of how it fares: OnExit tells when it ends.
 func (l *Launcher) Launch(ctx context.Context, n int) (started int, err error) {
 	l.launching.Lock()
@@ -130,6 +130,14 @@ func (l *Launcher) next() (*worker, error) {
 // finishes its items or gives them back, and ends. Nothing is launched any
 // more. Drain does not wait; Wait does.
 func (l *Launcher) Drain() { l.stop(syscall.SIGTERM) }
+
+// Finish asks every worker to leave as Drain does, with SIGUSR1: it may take as
+// long over its items as they need.
+func (l *Launcher) Finish() { l.stop(syscall.SIGUSR1) }
+
+// Stop asks every worker to leave as Drain does, with SIGINT, and to end its
+// items at once.
+func (l *Launcher) Stop() { l.stop(syscall.SIGINT) }
 
 // Kill kills every worker at once, and with it its items. Nothing is launched
 // any more. Kill does not wait; Wait does.

@@ -103,7 +103,7 @@ func workerMain(id string) int {
 	if o.Hangs {
 		select {}
 	}
-	code := 0
+	var code int
 	select {
 	case <-gone:
 		code = 1

@@ -37,6 +37,9 @@ type Options struct {
 	// Config makes the configuration of a worker, which reaches it over a
 	// pipe, never as an argument or in the environment; default empty.
 	Config func(id string, slots int) []byte
+	// File is one more file that all workers inherit, as descriptor FileFD;
+	// default none.
+	File *os.File
 	// Frames reads the output frames of a worker, in a goroutine of its own.
 	// It should read to the end of file, which comes when the worker and its
 	// items have ended; when it returns earlier, the worker's further writes
@@ -59,7 +62,7 @@ type Exit struct {
 	Slots  int
 	Code   int            // exit code; -1 when a signal ended it
 	Signal syscall.Signal // 0 when it ended by itself
-	Asked  bool           // Drain, Kill or Close was called before it ended
+	Asked  bool           // Drain, Finish, Stop, Kill or Close was called before it ended
 	Swept  int            // 0 when nothing of its items outlived it; else at least so many were killed
 	// Err is nil when it is certain that nothing of the worker runs any more,
 	// so that its leases may be expired at once. Otherwise something may: the

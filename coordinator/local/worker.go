@@ -57,6 +57,9 @@ func (l *Launcher) start(w *worker) (err error) {
 		configFD - 3:   configR,
 		framesFD - 3:   framesW,
 	}
+	if l.o.File != nil {
+		w.cmd.ExtraFiles = append(w.cmd.ExtraFiles, l.o.File) // FileFD
+	}
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	err = l.enter(w)
 	closeAll(configR, framesW) // the child has them

@@ -26,6 +26,7 @@ type Options struct {
 
 	Width func() int // columns of the terminal, asked at each draw; nil, or a result below 1, is 80
 	Tag   bool       // each line of an item's output begins with its argument and a tab
+	Lines bool       // a group is some lines of an item that still runs: each is ended with a newline
 }
 
 // Standard is the options for the standard streams of this process.
@@ -49,8 +50,8 @@ func Standard() Options {
 // launcher's own messages.
 //
 // Output passes through byte for byte, with these exceptions: a last line
-// without a newline gets one on a terminal, before a message, with Tag, and
-// where its worker was lost.
+// without a newline gets one on a terminal, before a message, with Tag or
+// Lines, and where its worker was lost.
 //
 // On a terminal the progress is one line, drawn when it has changed, at most
 // ten times a second. Elsewhere it is a plain line on Stderr every ten
@@ -62,6 +63,7 @@ func Standard() Options {
 type Console struct {
 	width func() int
 	tag   bool
+	lines bool
 
 	turn   sync.Mutex // held for an item's group; taken before screen
 	screen screen     // its lock is taken before state
@@ -93,8 +95,9 @@ func New(o Options) *Console {
 		width: o.Width,
 		live:  o.Terminal,
 		tag:   o.Tag,
+		lines: o.Lines,
 		screen: screen{
-			stdout: stream{w: o.Stdout, terminal: o.StdoutTerminal},
+			stdout: stream{w: o.Stdout, terminal: o.StdoutTerminal, broken: make(chan struct{})},
 			stderr: stream{w: o.Stderr, terminal: o.Terminal},
 		},
 		tick:    time.NewTicker(every),
@@ -150,7 +153,11 @@ func (c *Console) enqueue(p []byte) (closed bool) {
 
 // Event puts what a person should know of an event on Stderr: that a worker is
 // suspect, and lines of its log.
-func (c *Console) Event(e Event) { io.WriteString(c, e.line()) }
+func (c *Console) Event(e Event) { _, _ = io.WriteString(c, e.line()) }
+
+// Broken is closed once nobody takes the items' stdout any more, as when it is
+// a pipe into a program that has ended.
+func (c *Console) Broken() <-chan struct{} { return c.screen.stdout.broken }
 
 // Close takes the progress line off the terminal, writes the messages that
 // wait, and returns the first error of the output. It does not wait for a

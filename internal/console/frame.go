@@ -60,7 +60,8 @@ type EventType string
 // The types of events, with the fields that each uses besides Worker.
 const (
 	ItemStarted   EventType = "started" // ID, Attempt
-	ItemSettled   EventType = "settled" // ID, Attempt, Verb, Cause (unless acked), Took
+	ItemSettled   EventType = "settled" // ID, Attempt, Verb, Cause and Exit (unless acked), Took; Began and Command if asked for
+	WorkerUnfit   EventType = "unfit"   // Text: why no item can run in it
 	WorkerSuspect EventType = "suspect" // Text: why; For: how long it claims nothing, 0 if unsaid
 	LogLine       EventType = "log"     // Text: one line
 )
@@ -73,7 +74,10 @@ type Event struct {
 	Attempt int           `json:"attempt,omitempty"`
 	Verb    queue.Verb    `json:"verb,omitempty"`
 	Cause   queue.Cause   `json:"cause,omitempty"`
+	Exit    int           `json:"exit,omitempty"` // 128 and the signal for a command that was killed
+	Began   time.Time     `json:"began,omitzero"`
 	Took    time.Duration `json:"took,omitempty"`
+	Command []byte        `json:"command,omitempty"` // as a shell would read it; any bytes
 	For     time.Duration `json:"for,omitempty"`
 	Text    string        `json:"text,omitempty"`
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -85,8 +86,8 @@ func TestFramesCarryAnyBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []*recorded{{Head: ItemHead{ID: "silent"}, Ends: 1, Whole: 1}}
-	for i := len(heads) - 1; i >= 0; i-- {
-		want = append([]*recorded{{Head: heads[i], Out: big[i:], Err: "e" + big, Ends: 1, Whole: 1}}, want...)
+	for i, head := range slices.Backward(heads) {
+		want = append([]*recorded{{Head: head, Out: big[i:], Err: "e" + big, Ends: 1, Whole: 1}}, want...)
 	}
 	if !cmp.Equal(got.items, want) {
 		t.Error("items are not as they were sent")

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -54,10 +55,11 @@ func ReadFrames(r io.Reader, sink Sink) error {
 		if err == nil {
 			continue
 		}
-		if err == io.EOF && f.item == nil {
+		atEnd := errors.Is(err, io.EOF)
+		if atEnd && f.item == nil {
 			return nil
 		}
-		if err == io.EOF {
+		if atEnd {
 			err = io.ErrUnexpectedEOF
 		}
 		f.item.end(false)

@@ -96,7 +96,7 @@ func (f *FrameWriter) frame(kind byte, body []byte, flush bool) error {
 	defer f.mu.Unlock()
 	header := [headerBytes]byte{kind}
 	binary.BigEndian.PutUint32(header[1:], uint32(len(body)))
-	f.w.Write(header[:]) // an error sticks to f.w and comes back below
+	_, _ = f.w.Write(header[:]) // an error sticks to f.w and comes back below
 	_, err := f.w.Write(body)
 	if err == nil && flush {
 		err = f.w.Flush()

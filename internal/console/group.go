@@ -62,7 +62,7 @@ func (g *group) End(whole bool) {
 	c := g.c
 	c.screen.Lock()
 	for _, s := range []*stream{&c.screen.stdout, &c.screen.stderr} {
-		if s.terminal || c.tag || !whole {
+		if s.terminal || c.tag || c.lines || !whole {
 			s.finish()
 		}
 	}

@@ -27,14 +27,17 @@ type stream struct {
 	w        io.Writer
 	terminal bool
 	open     bool
-	err      error // the first; nothing is written after it
+	err      error         // the first; nothing is written after it
+	broken   chan struct{} // closed at the first error; nil for none
 }
 
 func (s *stream) write(p []byte) {
 	if len(p) == 0 || s.w == nil || s.err != nil {
 		return
 	}
-	_, s.err = s.w.Write(p)
+	if _, s.err = s.w.Write(p); s.err != nil && s.broken != nil {
+		close(s.broken)
+	}
 	s.open = p[len(p)-1] != '\n'
 }
 
@@ -99,7 +102,7 @@ func (s *screen) failure() error {
 		err  error
 	}{{"stdout", s.stdout.err}, {"stderr", s.stderr.err}} {
 		if o.err != nil {
-			return fmt.Errorf("console: %s: %w", o.name, o.err)
+			return fmt.Errorf("%s: %w", o.name, o.err)
 		}
 	}
 	return nil

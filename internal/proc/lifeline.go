@@ -66,7 +66,7 @@ func InheritedPipe(fd int, name string, writing bool) (*os.File, error) {
 	if writing {
 		end, mode = "writing", unix.O_WRONLY
 	}
-	if uint32(st.Mode)&unix.S_IFMT != unix.S_IFIFO || flags&unix.O_ACCMODE != mode {
+	if st.Mode&unix.S_IFMT != unix.S_IFIFO || flags&unix.O_ACCMODE != mode {
 		return nil, fmt.Errorf("proc: descriptor %d (%s) is not the %s end of a pipe", fd, name, end)
 	}
 	syscall.CloseOnExec(fd)

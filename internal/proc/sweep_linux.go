@@ -140,7 +140,7 @@ func (s *sweep) kill(pid int) bool {
 	if err != nil {
 		return false
 	}
-	defer p.Release()
+	defer func() { _ = p.Release() }()
 	env, err := environ(pid)
 	if err != nil || !s.marked(env) {
 		return false

@@ -27,7 +27,7 @@ func openCapture(dir string) (*capture, error) {
 	}
 	stderr, err := openScratch(dir)
 	if err != nil {
-		stdout.Close()
+		_ = stdout.Close()
 		return nil, err
 	}
 	return &capture{stdout, stderr}, nil
@@ -56,16 +56,6 @@ func (c *capture) sizes() (stdout, stderr int64, err error) {
 		return 0, 0, err
 	}
 	return o.Size(), e.Size(), nil
-}
-
-// readers read all that was written so far. They leave the files' offsets,
-// which the command shares, alone.
-func (c *capture) readers() (stdout, stderr *io.SectionReader, err error) {
-	o, e, err := c.sizes()
-	if err != nil {
-		return nil, nil, err
-	}
-	return io.NewSectionReader(c.stdout, 0, o), io.NewSectionReader(c.stderr, 0, e), nil
 }
 
 // tail is the end of stderr as valid UTF-8, at most queue.MaxStderrBytes.
@@ -141,7 +131,7 @@ func (p *captures) get() (*capture, error) {
 
 func (p *captures) put(c *capture) {
 	if c.reset() != nil {
-		c.close()
+		_ = c.close()
 		return
 	}
 	p.mu.Lock()

@@ -30,7 +30,9 @@ func (h *Handler) verdict(ctx context.Context, status syscall.WaitStatus, why en
 	case why == stalled:
 		f.Cause, f.Message = queue.CauseStalled, fmt.Sprintf("wrote nothing for %s", h.o.Stall)
 	case status.Signaled():
-		f.Cause, f.Message = queue.CauseKilled, "killed by "+signalName(status.Signal())
+		// The exit code is the one that a shell would tell of it.
+		f.Cause, f.ExitCode = queue.CauseKilled, 128+int(status.Signal())
+		f.Message = "killed by " + signalName(status.Signal())
 	default:
 		f.Cause, f.ExitCode = queue.CauseExitCode, status.ExitStatus()
 		f.Message = fmt.Sprintf("exit code %d", f.ExitCode)

@@ -77,7 +77,7 @@ func New(o Options) (*Handler, error) {
 	}
 	c, err := h.scratch.get()
 	if err != nil {
-		h.devNull.Close()
+		_ = h.devNull.Close()
 		return nil, fmt.Errorf("command: %w", err)
 	}
 	h.scratch.put(c)

@@ -47,15 +47,18 @@ type Options struct {
 	// from this process; the names in Unset are taken out of the whole.
 	Env, Unset []string
 
-	Dir     string  // of the scratch files that hold output while an item runs; "": os.TempDir()
-	Console Console // nil: output is dropped, but for the tail of stderr in a Failure
-	Logger  *slog.Logger
+	Dir string // of the scratch files that hold output while an item runs; "": os.TempDir()
+	// LineBuffer gives an item's output to the Console in whole lines while its
+	// command runs, in place of all of it at the end.
+	LineBuffer bool
+	Console    Console // nil: output is dropped, but for the tail of stderr in a Failure
+	Logger     *slog.Logger
 }
 
 // Console receives an item's whole stdout and stderr when its command has
-// ended, however it ended, once for each attempt that wrote anything. It is
-// called from many goroutines at once. The readers are valid until Item
-// returns, and the item waits for that.
+// ended, however it ended, once for each attempt that wrote anything; with
+// LineBuffer a part of it each time. It is called from many goroutines at once.
+// The readers are valid until Item returns, and the item waits for that.
 type Console interface {
 	Item(a *worker.Attempt, stdout, stderr io.Reader) error
 }

@@ -36,32 +36,19 @@ func (h *Handler) run(ctx context.Context, a *worker.Attempt, v template.Values)
 		return "", h.notStarted(err)
 	}
 	w := h.watch(ctx, g, c)
+	shown := h.follow(a, c)
 	err = g.await()
 	why := w.close()
 	if err == nil {
 		err = g.reap()
 	}
+	out := shown()
 	if err != nil {
 		return "", fmt.Errorf("wait for the command: %w", err)
 	}
-	h.show(a, c)
+	out.rest()
 	if stderr, err = c.tail(); err != nil {
 		stderr = fmt.Sprintf("(cannot be read: %v)", err)
 	}
 	return stderr, h.verdict(ctx, g.status, why, stderr)
-}
-
-// show hands what the command wrote to the console. A console that fails is no
-// fault of the item.
-func (h *Handler) show(a *worker.Attempt, c *capture) {
-	if h.o.Console == nil {
-		return
-	}
-	stdout, stderr, err := c.readers()
-	if err == nil && stdout.Size()+stderr.Size() > 0 {
-		err = h.o.Console.Item(a, stdout, stderr)
-	}
-	if err != nil {
-		h.o.Logger.Error("an item's output could not be shown", "item", a.Item.ID, "attempt", a.Attempt, "error", err)
-	}
 }

@@ -41,7 +41,7 @@ func TestNothingIsLeftRunning(t *testing.T) {
 
 // handleUntil cancels an item's context with cause once its command says that
 // it runs.
-func handleUntil(t *testing.T, cause error, grace time.Duration, text string) (error, *fifo) {
+func handleUntil(t *testing.T, cause error, grace time.Duration, text string) (*fifo, error) {
 	t.Helper()
 	f := newFIFO(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -53,7 +53,7 @@ func handleUntil(t *testing.T, cause error, grace time.Duration, text string) (e
 	cancel(cause)
 	select {
 	case err := <-done:
-		return err, f
+		return f, err
 	case <-time.After(soon):
 		t.Fatal("the handler does not return")
 		return nil, nil
@@ -64,7 +64,7 @@ const running = `exec 3>"$1"; echo running >&3; `
 
 func TestALostLeaseKillsAtOnce(t *testing.T) {
 	t.Parallel()
-	err, f := handleUntil(t, queue.ErrLeaseLost, time.Hour, `trap '' TERM; `+running+never)
+	f, err := handleUntil(t, queue.ErrLeaseLost, time.Hour, `trap '' TERM; `+running+never)
 	if !errors.Is(err, queue.ErrLeaseLost) {
 		t.Error(err)
 	}
@@ -85,7 +85,7 @@ func TestShutdown(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			err, f := handleUntil(t, worker.ErrShutdown, tt.grace, tt.script)
+			f, err := handleUntil(t, worker.ErrShutdown, tt.grace, tt.script)
 			want(t, err, tt.verb, tt.cause)
 			f.wantClosed(t)
 		})
