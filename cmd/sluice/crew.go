@@ -7,7 +7,6 @@ import (
 
 	"sluice.dev/coordinator"
 	"sluice.dev/coordinator/local"
-	"sluice.dev/internal/console"
 )
 
 // maxBroken is how many workers may fail in a row, with no item settled
@@ -45,9 +44,6 @@ func (c *crew) left(e local.Exit) string {
 		return ""
 	}
 	c.broken++
-	if e.Code == exitUsage { // it has found out that the command cannot start
-		return fmt.Sprintf("worker %s cannot work: %s", e.ID, e)
-	}
 	if c.broken >= maxBroken {
 		return fmt.Sprintf("%d workers ended in a row and nothing was settled between, the last with %s", c.broken, e)
 	}
@@ -95,25 +91,4 @@ type team struct {
 func (t team) Active(ctx context.Context) (coordinator.Count, error) {
 	n, err := t.Launcher.Active(ctx)
 	return coordinator.Count{Workers: n.Live, Slots: n.Slots, Suspect: t.crew.suspects()}, err
-}
-
-// sink is the console, and the run's ear for what workers say.
-type sink struct {
-	*console.Console
-	run *run
-}
-
-func (s sink) Event(e console.Event) {
-	switch e.Type {
-	case console.ItemSettled:
-		s.run.crew.settled()
-	case console.WorkerSuspect:
-		if reason := s.run.crew.doubts(e.Worker, e.Text); reason != "" {
-			s.run.end(ending{code: exitDead, err: fmt.Errorf("%s", reason)})
-		}
-		if e.Text == "" {
-			return
-		}
-	}
-	s.Console.Event(e)
 }

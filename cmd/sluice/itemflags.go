@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -26,6 +27,7 @@ type itemFlags struct {
 	FailExitCodes    []int
 	ReleaseExitCodes []int
 	MinOutputBytes   int
+	LineBuffer       bool
 }
 
 const day = 24 * time.Hour
@@ -48,20 +50,21 @@ func (f *itemFlags) register(fs *pflag.FlagSet) {
 type parsed struct {
 	command *template.Template
 	output  *template.Pattern // nil: nothing is published
+	shell   bool
 }
 
 func (f *itemFlags) parse() (parsed, error) {
-	var p parsed
+	p := parsed{shell: f.Shell}
 	if len(f.Argv) == 0 {
 		return p, errors.New("no command: put it after --, as in 'sluice run --glob \"in/*\" -- gzip -k {}'")
 	}
 	var err error
 	if p.command, err = template.Parse(f.Argv, template.Options{Shell: f.Shell}); err != nil {
-		return p, fmt.Errorf("command: %w", err)
+		return p, plainly("command", "template: ", err)
 	}
 	if f.Output != "" {
 		if p.output, err = template.ParsePattern(f.Output, template.Options{}); err != nil {
-			return p, fmt.Errorf("--output: %w", err)
+			return p, plainly("--output", "template: ", err)
 		}
 	}
 	if p.command.UsesOut() != (p.output != nil) {
@@ -71,6 +74,12 @@ func (f *itemFlags) parse() (parsed, error) {
 		return p, fmt.Errorf("--output %q: the command has neither {out} nor {outdir}, so that nothing would be written there", f.Output)
 	}
 	return p, nil
+}
+
+// plainly says of what a person wrote what a package has said of it under its
+// own name.
+func plainly(what, pkg string, err error) error {
+	return fmt.Errorf("%s: %s", what, strings.TrimPrefix(err.Error(), pkg))
 }
 
 // handler is what a worker runs for each item.
@@ -83,6 +92,6 @@ func (f *itemFlags) handler(console command.Console, log *slog.Logger) (*command
 		Template: p.command, Output: p.output, Existing: publish.Existing(f.Existing),
 		ItemDeadline: f.ItemDeadline, Stall: f.Stall, Grace: f.Grace,
 		FailExitCodes: f.FailExitCodes, ReleaseExitCodes: f.ReleaseExitCodes,
-		MinOutputBytes: int64(f.MinOutputBytes), Console: console, Logger: log,
+		MinOutputBytes: int64(f.MinOutputBytes), LineBuffer: f.LineBuffer, Console: console, Logger: log,
 	})
 }

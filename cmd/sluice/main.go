@@ -1,5 +1,6 @@
 // Command sluice runs a command for each of many items: on this machine with
-// "sluice run", every item done once and every output published once.
+// "sluice run", or on many with "sluice enqueue" and "sluice work", every item
+// done once and every output published once.
 package main
 
 import (
@@ -21,7 +22,9 @@ const (
 	exitDone        = 0
 	exitDead        = 1 // some items are dead
 	exitUsage       = 2 // bad usage or input: nothing was started
+	exitRefused     = 1 // a name that is not there, or a change that its state forbids
 	exitStore       = 3
+	exitTimedOut    = 4
 	exitDrained     = 75 // a worker left with work undone, as asked
 	exitInterrupted = 130
 )
@@ -51,7 +54,7 @@ func main() { os.Exit(realMain(os.Args[1:], os.Stdout, os.Stderr)) }
 
 func realMain(args []string, stdout, stderr io.Writer) int {
 	cmd := rootCommand()
-	cmd.SetArgs(args)
+	cmd.SetArgs(splitNoun(cmd, args))
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
 	err := cmd.ExecuteContext(context.Background())
@@ -75,17 +78,21 @@ func rootCommand() *cobra.Command {
 		Short:         "Run a command for each of many items, each item done once",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
 			}
-			return unknown("verb", args[0], []string{"run", "version", "help"}, "see 'sluice help'")
+			return unknown("verb", args[0], names(cmd), "see 'sluice help'")
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(runCommand(), versionCommand(), workerProcessCommand(), guardCommand())
+	root.AddCommand(
+		runCommand(), enqueueCommand(), workCommand(),
+		getCommand(), describeCommand(), topCommand(), waitCommand(),
+		retryCommand(), cancelCommand(), deleteCommand(), sealCommand(), suspendCommand(), resumeCommand(), pauseCommand(), setCommand(),
+		validateCommand(), configCommand(), manCommand(), versionCommand(), workerProcessCommand(), guardCommand(),
+	)
 	return root
 }
 
@@ -115,7 +122,7 @@ func flagError(cmd *cobra.Command, err error) error {
 			}
 			name = "-" + name
 		}
-		return usagef("unknown flag -%s: see 'sluice %s --help'", name, cmd.Name())
+		return usagef("unknown flag -%s: see '%s --help'", name, cmd.CommandPath())
 	}
 	return usage(errors.New(strings.TrimPrefix(err.Error(), "pflag: ")))
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,17 +26,25 @@ type runFlags struct {
 	identity     string
 	backoffLimit int
 	retryDelay   time.Duration
+	args         []string // items of the command line, after :::
+	listed       bool     // ::: was there
+	dryRun       bool
+	tag          bool
+	keepOrder    bool
+	halt         halt
+	delay        time.Duration
+	joblog       string
 }
 
 func runCommand() *cobra.Command {
 	f := &runFlags{}
 	cmd := &cobra.Command{
-		Use:   "run [flags] -- COMMAND...",
+		Use:   "run [flags] -- COMMAND... [::: ITEM...]",
 		Short: "Run a command for each item, here and now",
 		Long: `Run a command for each item, here and now.
 
-Items are the lines of --items FILE, the files that --glob matches, or the lines
-of standard input. In the command {} is the item; {.} {/} {/.} {//} {#} {%} are
+Items are the lines of --items FILE, the files that --glob matches, the words
+after ::: or the lines of standard input. In the command {} is the item; {.} {/} {/.} {//} {#} {%} are
 what they are in GNU parallel, {out} is where the command writes the output that
 --output names, and {outdir} the folder around it. A command without any of them
 gets the item as its last argument.
@@ -43,9 +52,13 @@ gets the item as its last argument.
 Exit code: 0 all items done, 1 some dead, 2 bad usage or input and nothing
 started, 3 the store failed, 130 interrupted.`,
 		Example: `  sluice run --glob 'in/*.wav' --output 'out/{/.}.ogg' -- ffmpeg -nostdin -v error -y -i {} {out}
-  seq 1 48 | sluice run -j 4 -- echo frame {}`,
+  seq 1 48 | sluice run -j 4 -- echo frame {}
+  sluice run --keep-order -- gzip -9 -c {} ::: *.txt`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f.Argv = args
+			var err error
+			if f.Argv, f.args, f.listed, err = splitItems(args); err != nil {
+				return usage(err)
+			}
 			return f.run(cmd)
 		},
 	}
@@ -56,7 +69,7 @@ started, 3 the store failed, 130 interrupted.`,
 	f.backoffLimit = *queue.DefaultPolicy().BackoffLimit
 	f.retryDelay = queue.DefaultPolicy().RetryDelay
 	f.identity = "stat"
-	fs.VarP(intValue{&f.parallelism, 1, 1024}, "parallelism", "j", "how many items run at once")
+	fs.VarP(parallelismValue{&f.parallelism}, "parallelism", "j", "how many items run at once; 50%, +2 and -1 are reckoned from the CPUs")
 	fs.StringVar(&f.items, "items", "", "`FILE` with an item a line; - is standard input, which is the default")
 	fs.StringVar(&f.glob, "glob", "", "`PATTERN` of the files that are the items; ** stands for any folders")
 	fs.BoolVarP(&f.null, "null", "0", false, "items end in NUL instead of newline, as find -print0 writes them")
@@ -64,6 +77,13 @@ started, 3 the store failed, 130 interrupted.`,
 	fs.Var(intValue{&f.backoffLimit, 0, 1_000_000}, "backoff-limit", "how often an item that fails is tried again")
 	fs.Var(durationValue{&f.retryDelay, time.Millisecond, day}, "retry-delay", "before the first retry; doubled for each further one, up to 6m")
 	f.register(fs)
+	fs.BoolVar(&f.LineBuffer, "line-buffer", false, "show an item's lines as they come, not all of them when it ends")
+	fs.BoolVarP(&f.keepOrder, "keep-order", "k", false, "show the output of items in the order of the input")
+	fs.BoolVar(&f.tag, "tag", false, "begin each line of output with its item and a tab")
+	fs.Var(durationValue{&f.delay, time.Millisecond, day}, "delay", "the least time between the starts of two items")
+	fs.Var(haltValue{&f.halt}, "halt", "end before all items are done: now or soon (when what runs has finished), at so many or so many percent that fail, succeed or are done, such as now,fail=1 or soon,done=50%; an item fails when it is dead")
+	fs.StringVar(&f.joblog, "joblog", "", "write a line for each item that is done or dead into `FILE`, in GNU parallel's columns, about its last attempt")
+	fs.BoolVar(&f.dryRun, "dry-run", false, "show the commands and run none; an output is shown under its final name")
 	return cmd
 }
 
@@ -87,20 +107,40 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return usage(err)
 	}
-	r := &run{flags: f, source: src, maker: maker}
+	r := &run{flags: f, command: p, source: src, maker: maker}
 	if again {
 		// What can be read twice is checked whole before anything starts.
 		if _, err := producer.Check(cmd.Context(), src, maker, r.outputs()); err != nil {
 			return usage(err)
 		}
 	}
+	if f.dryRun {
+		return r.dryRun(cmd.Context(), p, cmd.OutOrStdout())
+	}
 	return r.main(cmd.Context())
+}
+
+// splitItems parts a command from the items after ":::".
+func splitItems(args []string) (command, items []string, listed bool, err error) {
+	i := slices.Index(args, ":::")
+	if i < 0 {
+		return args, nil, false, nil
+	}
+	command, items = args[:i], args[i+1:]
+	if slices.Contains(items, ":::") {
+		return nil, nil, false, errors.New("::: stands twice: one list of items is allowed")
+	}
+	return command, items, true, nil
 }
 
 // source is where the items come from, and whether it can be read again.
 func (f *runFlags) source() (src producer.Source, again bool, err error) {
 	o := producer.LineOptions{Null: f.null}
 	switch {
+	case f.listed && (f.glob != "" || f.items != "" || f.null):
+		return nil, false, errors.New("::: and --items, --glob or --null: the words after ::: are the items")
+	case f.listed:
+		return producer.Args(f.args), true, nil
 	case f.glob != "" && f.items != "":
 		return nil, false, errors.New("--glob and --items: one of them is allowed")
 	case f.glob != "" && f.null:

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 
 	"sluice.dev/queue"
@@ -19,7 +18,7 @@ func (r *run) sweep(ctx context.Context, d queue.Depth, dead []queue.Record) {
 	if d.Unfinished() > 0 {
 		open, err := r.queue.Items(ctx, queue.Query{States: []queue.State{queue.Delayed, queue.Ready, queue.Leased}})
 		if err != nil {
-			_, _ = fmt.Fprintf(r.console, "sluice: staging folders may remain: %v\n", err)
+			r.say("staging folders may remain: %v", err)
 		}
 		tried = append(open, dead...)
 	}
@@ -32,7 +31,7 @@ func (r *run) sweep(ctx context.Context, d queue.Depth, dead []queue.Record) {
 	}
 	for dir, ids := range ids {
 		if err := publish.Sweep(dir, ids...); err != nil {
-			_, _ = fmt.Fprintf(r.console, "sluice: staging folders may remain: %v\n", err)
+			r.say("staging folders may remain: %v", err)
 		}
 	}
 }

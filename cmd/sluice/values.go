@@ -3,9 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"sluice.dev/internal/printer"
 )
 
 // The values of flags say what is allowed when they refuse one; flagError adds
@@ -114,11 +117,27 @@ func (v choiceValue) String() string {
 }
 func (v choiceValue) Type() string { return strings.Join(v.choices, "|") }
 func (v choiceValue) Set(s string) error {
-	for _, c := range v.choices {
-		if s == c {
-			*v.p = s
-			return nil
-		}
+	if slices.Contains(v.choices, s) {
+		*v.p = s
+		return nil
 	}
 	return fmt.Errorf("%s or %s is allowed", strings.Join(v.choices[:len(v.choices)-1], ", "), v.choices[len(v.choices)-1])
+}
+
+// formatValue is a form in which things are shown.
+type formatValue struct{ p *string }
+
+func (v formatValue) String() string {
+	if v.p == nil {
+		return ""
+	}
+	return *v.p
+}
+func (formatValue) Type() string { return strings.Join(printer.Formats, "|") + "|jsonpath=TEMPLATE" }
+func (v formatValue) Set(s string) error {
+	if _, err := printer.ParseFormat(s); err != nil {
+		return err
+	}
+	*v.p = s
+	return nil
 }

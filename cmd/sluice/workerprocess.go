@@ -38,6 +38,8 @@ type workerConfig struct {
 	Queue string
 	ID    string
 	Slots int
+	Delay time.Duration // between two starts, of all workers together
+	Log   bool          // events tell what --joblog wants to know
 	Items itemFlags
 }
 
@@ -53,8 +55,14 @@ func guardCommand() *cobra.Command {
 	}}
 }
 
-// workerMain is the whole of a worker process. It drains at the first SIGTERM,
-// stops its items at the second, and at once when the launcher is gone.
+// forever is a grace that does not end by itself: that of a worker process is
+// measured here, from SIGTERM alone.
+const forever = 365 * day
+
+// workerMain is the whole of a worker process. At SIGUSR1 it finishes what runs
+// and leaves. At SIGTERM that may last for the grace, after which its items are
+// ended, and at SIGINT or a second SIGTERM they are ended at once. When the
+// launcher is gone it kills them and dies.
 func workerMain(ctx context.Context) error {
 	raw, lifeline, pipe, err := local.ChildConfig()
 	if err != nil {
@@ -72,35 +80,48 @@ func workerMain(ctx context.Context) error {
 		return &exitError{exitStore, err}
 	}
 	defer func() { _ = driver.Close() }()
-	handler, err := c.Items.handler(frameConsole{frames}, log)
+	items, err := c.Items.handler(frameConsole{frames}, log)
 	if err != nil {
-		return usage(err)
+		// Whatever is wrong with the command is so in every worker.
+		_ = frames.Event(console.Event{Type: console.WorkerUnfit, Worker: c.ID, Text: err.Error()})
+		return &exitError{code: exitUsage}
 	}
-	defer func() { _ = handler.Close() }()
+	defer func() { _ = items.Close() }()
+	handler := &runHandler{Handler: items, times: newTimes(c.Log)}
+	if c.Delay > 0 {
+		if handler.starts, err = inheritStarts(c.Delay); err != nil {
+			return err
+		}
+	}
 	w := worker.New(queue.New(driver), handler, worker.Options{
-		ID: c.ID, Slots: c.Slots, Grace: c.Items.Grace, LeaveWhenIdle: true,
-		Observer: observer(frames, c.ID), Logger: log,
+		ID: c.ID, Slots: c.Slots, Grace: forever, LeaveWhenIdle: true,
+		Observer: c.observer(frames, handler.times), Logger: log,
 	})
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM)
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
-	gone := proc.WatchLifeline(lifeline)
 	go func() {
-		for n := 0; ; n++ {
+		gone := proc.WatchLifeline(lifeline)
+		var grace <-chan time.Time
+		for {
 			select {
-			case <-signals:
+			case s := <-signals:
+				w.Drain()
+				switch {
+				case s == syscall.SIGINT || s == syscall.SIGTERM && grace != nil:
+					cancel()
+				case s == syscall.SIGTERM:
+					grace = time.After(c.Items.Grace)
+				}
+			case <-grace:
+				cancel()
 			case <-gone:
 				die(c.ID)
 			case <-ctx.Done():
 				return
-			}
-			if n == 0 {
-				w.Drain()
-			} else {
-				cancel()
 			}
 		}
 	}()
@@ -124,14 +145,28 @@ func die(id string) {
 }
 
 // observer tells the launcher what the worker does.
-func observer(frames *console.FrameWriter, id string) worker.Observer {
+func (c workerConfig) observer(frames *console.FrameWriter, times *times) worker.Observer {
+	items, err := c.Items.parse()
+	if err != nil {
+		panic("sluice: " + err.Error()) // the handler was made of it
+	}
 	return worker.Observer{
 		Settled: func(e worker.End) {
-			_ = frames.Event(console.Event{Type: console.ItemSettled, Worker: id, ID: e.Lease.Item.ID,
-				Attempt: e.Lease.Attempt, Verb: e.Verb, Cause: e.Failure.Cause, Took: e.Took})
+			began, took := times.take(e.Lease)
+			if e.Err != nil { // another has the item, and will tell
+				return
+			}
+			ev := console.Event{
+				Type: console.ItemSettled, Worker: c.ID, ID: e.Lease.Item.ID, Attempt: e.Lease.Attempt,
+				Verb: e.Verb, Cause: e.Failure.Cause, Exit: e.Failure.ExitCode, Took: e.Took,
+			}
+			if c.Log {
+				ev.Began, ev.Took, ev.Command = began, took, items.line(e.Lease.Item.Payload, max(e.Slot, 1))
+			}
+			_ = frames.Event(ev)
 		},
 		Suspect: func(reason string) {
-			_ = frames.Event(console.Event{Type: console.WorkerSuspect, Worker: id, Text: reason})
+			_ = frames.Event(console.Event{Type: console.WorkerSuspect, Worker: c.ID, Text: reason})
 		},
 	}
 }

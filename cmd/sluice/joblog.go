@@ -1,0 +1,66 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"time"
+
+	"sluice.dev/internal/console"
+	"sluice.dev/queue"
+)
+
+// joblog writes a line for each item that is over, in the columns of GNU
+// parallel, about its last attempt.
+type joblog struct {
+	file *os.File
+	err  error // the first
+}
+
+func newJoblog(path string) (*joblog, error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, fileError("--joblog", err)
+	}
+	l := &joblog{file: f}
+	l.write("Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n")
+	return l, nil
+}
+
+func (l *joblog) write(line string) {
+	if l.err == nil {
+		_, l.err = l.file.WriteString(line)
+	}
+}
+
+// add writes the line of an item, of which the event tells the last attempt.
+func (l *joblog) add(seq, received int64, e console.Event) {
+	code, signal := 0, 0
+	switch killed := e.Cause == queue.CauseKilled || e.Cause == queue.CauseOOMKilled; {
+	case e.Verb == queue.Ack:
+	case killed && e.Exit > 128:
+		signal = e.Exit - 128
+	case e.Exit != 0:
+		code = e.Exit
+	default:
+		code = -1 // it failed otherwise than by its exit code
+	}
+	command := bytes.Map(func(c rune) rune { // a line is a line
+		if c == '\n' || c == '\r' {
+			return ' '
+		}
+		return c
+	}, e.Command)
+	began := float64(e.Began.UnixNano()) / float64(time.Second)
+	l.write(fmt.Sprintf("%d\t:\t%.3f\t%10.3f\t0\t%d\t%d\t%d\t%s\n", seq, began, e.Took.Seconds(), received, code, signal, command))
+}
+
+func (l *joblog) close() error {
+	if err := l.file.Close(); l.err == nil {
+		l.err = err
+	}
+	if l.err != nil {
+		return fileError("--joblog", l.err)
+	}
+	return nil
+}

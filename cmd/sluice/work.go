@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"sluice.dev/internal/console"
+	"sluice.dev/internal/payload"
+	"sluice.dev/internal/proc"
+	"sluice.dev/queue"
+	"sluice.dev/worker"
+	"sluice.dev/worker/command"
+	"sluice.dev/worker/publish"
+	"sluice.dev/worker/template"
+)
+
+// workFlags are what "sluice work" was told.
+type workFlags struct {
+	itemFlags
+	storeFlags
+	concurrency int
+	lease       time.Duration
+	untilEmpty  bool
+	untilIdle   time.Duration
+}
+
+func workCommand() *cobra.Command {
+	f := &workFlags{concurrency: runtime.NumCPU()}
+	cmd := &cobra.Command{
+		Use:   "work QUEUE [flags] -- COMMAND...",
+		Short: "Run a command for each item of a queue, until told to stop",
+		Long: `Run a command for each item of a queue, until told to stop.
+
+The command is as in 'sluice run'; {out} is where it writes the output that the
+item was enqueued with. SIGTERM or Ctrl-C has it take nothing more and finish
+what runs within --grace; a second one gives that back at once.
+
+Exit code: 0 allowed to leave, 75 stopped with work left, 2 bad usage or the
+command cannot start, 3 the store failed.`,
+		Example: `  sluice work films -- ffmpeg -nostdin -v error -y -i {} {out}
+  sluice work frames --concurrency 4 --until-empty -- ./render {}`,
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	fs.Var(intValue{&f.concurrency, 1, worker.MaxSlots}, "concurrency", "how many items run at once")
+	fs.BoolVar(&f.untilEmpty, "until-empty", false, "leave when nothing is left that may still be worked on by anyone")
+	fs.Var(durationValue{&f.untilIdle, time.Millisecond, 365 * day}, "until-idle", "leave when there was nothing to claim for so long")
+	fs.Var(durationValue{&f.lease, time.Second, day}, "lease", "how long a lease of the queue lasts unless it is renewed")
+	f.registerItems(fs)
+	f.storeFlags.register(fs)
+	return cmd
+}
+
+// registerItems takes those of the flags of items that are the worker's to say:
+// what an item publishes was said when it was enqueued.
+func (f *workFlags) registerItems(fs *pflag.FlagSet) {
+	all := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.itemFlags.register(all)
+	for _, name := range []string{"shell", "existing", "item-deadline", "stall", "grace", "fail-exit-codes", "release-exit-codes", "min-output-bytes"} {
+		fs.AddFlag(all.Lookup(name))
+	}
+}
+
+func (f *workFlags) run(cmd *cobra.Command, args []string) error {
+	dash := cmd.ArgsLenAtDash()
+	switch {
+	case len(args) == 0 || dash == 0:
+		return usagef("QUEUE is missing")
+	case dash < 0 || dash == len(args):
+		return usagef("no command: put it after --, as in 'sluice work %s -- gzip -k {}'", args[0])
+	case dash > 1:
+		return usagef("%q is one word too many before --: QUEUE alone is allowed", args[1])
+	case f.untilEmpty && f.untilIdle > 0:
+		return usagef("--until-empty and --until-idle: one of them is allowed")
+	}
+	f.Argv = args[1:]
+	p, err := f.find()
+	if err != nil {
+		return err
+	}
+	_ = os.Unsetenv(storeVar) // items have no business with it
+
+	c := console.New(console.Standard())
+	log := slog.New(slog.NewTextHandler(prefixed{c}, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: terse}))
+	err = f.work(cmd.Context(), p, bare("queue", args[0]), c, log)
+	if e := c.Close(); e != nil && err == nil {
+		err = &exitError{exitRefused, e}
+	}
+	return err
+}
+
+// work is the worker's life.
+func (f *workFlags) work(ctx context.Context, p place, name string, c *console.Console, log *slog.Logger) error {
+	handler, err := f.handler(c, log)
+	if err != nil {
+		return usage(err)
+	}
+	defer handler.Close()
+	q, err := p.open(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	if f.lease > 0 {
+		if _, err := q.SetPolicy(ctx, queue.Policy{Lease: f.lease}, false); err != nil {
+			return told(err)
+		}
+	}
+	id := workerID()
+	unguard, err := startGuard(id)
+	if err != nil {
+		return err
+	}
+	defer unguard()
+	// What the items started and nobody waits for ends with the worker.
+	defer sweepItems(id, log)
+
+	leave := &leaver{q: q, id: id, idle: f.untilIdle}
+	w := worker.New(q, handler, worker.Options{
+		ID: id, Slots: f.concurrency, Lease: f.lease, Grace: f.Grace, Logger: log,
+		Observer: worker.Observer{
+			Started: func(queue.Lease, int) { leave.held.Add(1) },
+			Settled: func(e worker.End) {
+				if e.Slot > 0 {
+					leave.held.Add(-1)
+				}
+			},
+			Suspect: func(reason string) {
+				if reason != "" {
+					c.Event(console.Event{Type: console.WorkerSuspect, Worker: id, Text: reason})
+				}
+			},
+		},
+	})
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer f.heed(ctx, cancel, w, c)()
+	if f.untilEmpty || f.untilIdle > 0 {
+		stop := leave.watch(ctx, w.Drain)
+		defer stop()
+	}
+	if _, err := w.Run(ctx); err != nil {
+		return &exitError{exitStore, err}
+	}
+	if leave.granted.Load() {
+		return nil
+	}
+	return leftover(q)
+}
+
+// heed drains the worker at the first signal and stops its items at the
+// second, until the function that it returns is called.
+func (f *workFlags) heed(ctx context.Context, cancel context.CancelFunc, w *worker.Worker, c *console.Console) (stop func()) {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for drain := true; ; {
+			select {
+			case <-ctx.Done():
+				return
+			case s := <-signals:
+				if s == syscall.SIGPIPE { // nobody reads what items write
+					w.Drain()
+					continue
+				}
+				if !drain {
+					cancel()
+					return
+				}
+				drain = false
+				_, _ = fmt.Fprintf(c, "sluice: %s: running items have %s to finish; once more stops them now\n", s, short(f.Grace))
+				w.Drain()
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		cancel()
+		<-ended
+	}
+}
+
+// leftover is the exit code of a worker that was told to stop.
+func leftover(q *queue.Queue) error {
+	ctx, cancel := context.WithTimeout(context.Background(), storeLimit)
+	defer cancel()
+	d, err := q.Depth(ctx)
+	if err != nil {
+		return told(err)
+	}
+	if d.Unfinished() > 0 {
+		return &exitError{code: exitDrained}
+	}
+	return nil
+}
+
+// handler is what runs for each item.
+func (f *workFlags) handler(c *console.Console, log *slog.Logger) (*command.Handler, error) {
+	t, err := template.Parse(f.Argv, template.Options{Shell: f.Shell})
+	if err != nil {
+		return nil, fmt.Errorf("command: %w", err)
+	}
+	return command.New(command.Options{
+		Template: t, Existing: publish.Existing(f.Existing),
+		ItemDeadline: f.ItemDeadline, Stall: f.Stall, Grace: f.Grace,
+		FailExitCodes: f.FailExitCodes, ReleaseExitCodes: f.ReleaseExitCodes,
+		MinOutputBytes: int64(f.MinOutputBytes), Console: grouped{c}, Logger: log,
+	})
+}
+
+// workerID is a name that no other worker has or had.
+func workerID() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), uuid.NewString()[:8])
+}
+
+// grouped writes an item's output where nothing is between.
+type grouped struct{ console *console.Console }
+
+func (g grouped) Item(a *worker.Attempt, stdout, stderr io.Reader) error {
+	head := console.ItemHead{ID: a.Item.ID, Attempt: a.Attempt, Slot: a.Slot, Worker: a.Worker}
+	if p, err := payload.Decode(a.Item.Payload); err == nil {
+		head.Arg, head.N = p.Arg, p.N
+	}
+	group := g.console.Item(head)
+	defer group.End(true)
+	_, err := io.Copy(part{group, console.Stdout}, stdout)
+	_, errErr := io.Copy(part{group, console.Stderr}, stderr)
+	return errors.Join(err, errErr)
+}
+
+// part is one of the two streams of a group.
+type part struct {
+	group  console.Group
+	stream console.Stream
+}
+
+func (p part) Write(b []byte) (int, error) {
+	p.group.Write(p.stream, b)
+	return len(b), nil
+}
+
+// prefixed says whose a line of the log is.
+type prefixed struct{ w io.Writer }
+
+func (p prefixed) Write(b []byte) (int, error) {
+	_, err := p.w.Write(append([]byte("sluice: "), b...))
+	return len(b), err
+}
+
+// sweepItems kills what carries the worker's mark.
+func sweepItems(id string, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if _, err := proc.Sweep(ctx, id, true); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		log.Warn("processes of items may remain", "error", err)
+	}
+}
