@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/client-go/util/jsonpath"
@@ -22,10 +23,8 @@ func ParseFormat(s string) (Format, error) {
 		}
 		return Format(s), nil
 	}
-	for _, f := range Formats {
-		if s == f {
-			return Format(s), nil
-		}
+	if slices.Contains(Formats, s) {
+		return Format(s), nil
 	}
 	return "", fmt.Errorf("%s or %sTEMPLATE is allowed", strings.Join(Formats, ", "), pathPrefix)
 }
