@@ -14,6 +14,9 @@ const (
 	// settleTime is how long a worker that leaves tries to settle its leases
 	// after its last handler has returned.
 	settleTime = 5 * time.Second
+	// gather is how long what has ended may wait for more of it, while the
+	// worker has work at hand.
+	gather = 20 * time.Millisecond
 	// silence is how long a store may take to answer without a remark.
 	silence = 5 * time.Second
 	// staleAfter is how long a lease may be held and not started before it is
@@ -189,6 +192,7 @@ func (d *dispatcher) onTime(now time.Duration) (next time.Duration) {
 	if due(d.held() > 0 && !d.extend.busy, d.beatAt) {
 		d.renew(now)
 	}
+	due(len(d.ended)+len(d.queued) > 0 && !d.exchange.busy, d.exchangeFrom+gather)
 	if due(d.paused, d.suspicion.until) {
 		d.paused, d.hungry = false, true
 	}
@@ -215,7 +219,7 @@ func (d *dispatcher) onTime(now time.Duration) (next time.Duration) {
 func (d *dispatcher) act(now time.Duration) {
 	d.sit(now)
 	want := d.want()
-	if d.mayTrade() && (len(d.ended) > 0 || d.hungry && want > 0) {
+	if d.mayTrade() && (len(d.ended) > 0 || d.hungry && want > 0) && d.worth(now) {
 		d.trade(now, want)
 	}
 	switch idle := d.willing() && (len(d.free) > 0 || d.crowd.room); {
@@ -234,6 +238,13 @@ func (d *dispatcher) willing() bool {
 
 // mayTrade tells whether an exchange may begin.
 func (d *dispatcher) mayTrade() bool { return !d.exchange.busy && !d.leave.busy && !d.abandoned }
+
+// worth tells whether an exchange is worth its round trip now. While there is
+// work at hand, what has ended gathers until it is as much as that, or for a
+// while.
+func (d *dispatcher) worth(now time.Duration) bool {
+	return d.leaving || len(d.queued) == 0 || len(d.ended) >= len(d.queued) || now >= d.exchangeFrom+gather
+}
 
 // want is how many more leases the worker has use for.
 func (d *dispatcher) want() int {

@@ -174,6 +174,26 @@ func TestShortItemsAreClaimedAhead(t *testing.T) {
 	})
 }
 
+// While there is work at hand, what has ended gathers; when there is none left
+// it is settled at once.
+func TestTheEndsOfShortItemsGather(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		m := newMemory(numbered(1000)...)
+		r := run(t, m, takes(time.Millisecond), Options{LeaveWhenIdle: true})
+		began := time.Now()
+		r.wait(ResultLeft)
+		if n := m.count(queue.Done); n != 1000 {
+			t.Errorf("%d items done, want 1000", n)
+		}
+		if n := len(m.exchanged()); n > 100 {
+			t.Errorf("%d exchanges for 1000 items of a millisecond, want them gathered", n)
+		}
+		if took := time.Since(began); took > 1100*time.Millisecond {
+			t.Errorf("it took %s, want about 1 s: somebody waited for nothing", took)
+		}
+	})
+}
+
 func TestWhatWasClaimedAheadOfALongItemIsGivenBack(t *testing.T) {
 	inFakeTime(t, func(t *testing.T) {
 		m := newMemory(numbered(100)...)
