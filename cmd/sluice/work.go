@@ -39,9 +39,12 @@ type workFlags struct {
 func workCommand() *cobra.Command {
 	f := &workFlags{concurrency: runtime.NumCPU()}
 	cmd := &cobra.Command{
-		Use:   "work QUEUE [flags] -- COMMAND...",
-		Short: "Run a command for each item of a queue, until told to stop",
-		Long: `Run a command for each item of a queue, until told to stop.
+		Use:   "work QUEUE[=WEIGHT]... [flags] -- COMMAND...",
+		Short: "Run a command for each item of one or more queues, until told to stop",
+		Long: `Run a command for each item of one or more queues, until told to stop.
+
+Several queues share the slots by their weights, 1 to 100 (1 unless set): while
+all have work, a queue of weight 3 gets three times the time of one of weight 1.
 
 The command is as in 'sluice run'; {out} is where it writes the output that the
 item was enqueued with. SIGTERM or Ctrl-C has it take nothing more and finish
@@ -50,7 +53,8 @@ what runs within --grace; a second one gives that back at once.
 Exit code: 0 allowed to leave, 75 stopped with work left, 2 bad usage or the
 command cannot start, 3 the store failed.`,
 		Example: `  sluice work films -- ffmpeg -nostdin -v error -y -i {} {out}
-  sluice work frames --concurrency 4 --until-empty -- ./render {}`,
+  sluice work frames --concurrency 4 --until-empty -- ./render {}
+  sluice work urgent=9 nightly -- ./convert {}`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	fs := cmd.Flags()
@@ -81,12 +85,14 @@ func (f *workFlags) run(cmd *cobra.Command, args []string) error {
 		return usagef("QUEUE is missing")
 	case dash < 0 || dash == len(args):
 		return usagef("no command: put it after --, as in 'sluice work %s -- gzip -k {}'", args[0])
-	case dash > 1:
-		return usagef("%q is one word too many before --: QUEUE alone is allowed", args[1])
 	case f.untilEmpty && f.untilIdle > 0:
 		return usagef("--until-empty and --until-idle: one of them is allowed")
 	}
-	f.Argv = args[1:]
+	f.Argv = args[dash:]
+	shares, err := parseShares(args[:dash])
+	if err != nil {
+		return usage(err)
+	}
 	p, err := f.find()
 	if err != nil {
 		return err
@@ -95,7 +101,7 @@ func (f *workFlags) run(cmd *cobra.Command, args []string) error {
 
 	c := console.New(console.Standard())
 	log := slog.New(slog.NewTextHandler(prefixed{c}, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: terse}))
-	err = f.work(cmd.Context(), p, bare("queue", args[0]), c, log)
+	err = f.work(cmd.Context(), p, shares, c, log)
 	if e := c.Close(); e != nil && err == nil {
 		err = &exitError{exitRefused, e}
 	}
@@ -103,22 +109,12 @@ func (f *workFlags) run(cmd *cobra.Command, args []string) error {
 }
 
 // work is the worker's life.
-func (f *workFlags) work(ctx context.Context, p place, name string, c *console.Console, log *slog.Logger) error {
+func (f *workFlags) work(ctx context.Context, p place, shares []share, c *console.Console, log *slog.Logger) error {
 	handler, err := f.handler(c, log)
 	if err != nil {
 		return usage(err)
 	}
 	defer handler.Close()
-	q, err := p.open(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer q.Close()
-	if f.lease > 0 {
-		if _, err := q.SetPolicy(ctx, queue.Policy{Lease: f.lease}, false); err != nil {
-			return told(err)
-		}
-	}
 	id := workerID()
 	unguard, err := startGuard(id)
 	if err != nil {
@@ -128,42 +124,47 @@ func (f *workFlags) work(ctx context.Context, p place, name string, c *console.C
 	// What the items started and nobody waits for ends with the worker.
 	defer sweepItems(id, log)
 
-	leave := &leaver{q: q, id: id, idle: f.untilIdle}
-	w := worker.New(q, handler, worker.Options{
-		ID: id, Slots: f.concurrency, Lease: f.lease, Grace: f.Grace, Logger: log,
-		Observer: worker.Observer{
-			Started: func(queue.Lease, int) { leave.held.Add(1) },
-			Settled: func(e worker.End) {
-				if e.Slot > 0 {
-					leave.held.Add(-1)
-				}
-			},
-			Suspect: func(reason string) {
-				if reason != "" {
-					c.Event(console.Event{Type: console.WorkerSuspect, Worker: id, Text: reason})
-				}
-			},
-		},
-	})
+	group := worker.NewGroup(f.concurrency)
+	var posts []*post
+	for i, s := range shares {
+		q, err := p.open(ctx, s.queue)
+		if err != nil {
+			return err
+		}
+		defer q.Close()
+		if f.lease > 0 {
+			if _, err := q.SetPolicy(ctx, queue.Policy{Lease: f.lease}, false); err != nil {
+				return told(err)
+			}
+		}
+		at := newPost(q, fmt.Sprintf("%s-%d", id, i+1), handler, f, c, log)
+		posts = append(posts, at)
+		group.Add(s.weight, at.worker)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer f.heed(ctx, cancel, w, c)()
+	defer f.heed(ctx, cancel, group, c)()
 	if f.untilEmpty || f.untilIdle > 0 {
-		stop := leave.watch(ctx, w.Drain)
-		defer stop()
+		for _, at := range posts {
+			defer at.leave.watch(ctx, at.worker.Drain)()
+		}
 	}
-	if _, err := w.Run(ctx); err != nil {
+	if _, err := group.Run(ctx); err != nil {
 		return &exitError{exitStore, err}
 	}
-	if leave.granted.Load() {
-		return nil
+	for _, at := range posts {
+		if !at.leave.granted.Load() {
+			if err := leftover(at.leave.q); err != nil {
+				return err
+			}
+		}
 	}
-	return leftover(q)
+	return nil
 }
 
 // heed drains the worker at the first signal and stops its items at the
 // second, until the function that it returns is called.
-func (f *workFlags) heed(ctx context.Context, cancel context.CancelFunc, w *worker.Worker, c *console.Console) (stop func()) {
+func (f *workFlags) heed(ctx context.Context, cancel context.CancelFunc, w *worker.Group, c *console.Console) (stop func()) {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	ended := make(chan struct{})
@@ -266,11 +267,11 @@ func (p prefixed) Write(b []byte) (int, error) {
 	return len(b), err
 }
 
-// sweepItems kills what carries the worker's mark.
+// sweepItems kills what carries the mark of one of the process's workers.
 func sweepItems(id string, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if _, err := proc.Sweep(ctx, id, true); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+	if _, err := proc.Sweep(ctx, id+"-", false); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		log.Warn("processes of items may remain", "error", err)
 	}
 }
