@@ -12,18 +12,20 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"sluice.dev/internal/triage"
 	"sluice.dev/queue"
 )
 
 // changeFlags choose the items that a person changes.
 type changeFlags struct {
 	queueFlags
-	states []queue.State
-	reason string
-	batch  string
-	ids    []string
-	yes    bool
-	dryRun bool
+	states    []queue.State
+	reason    string
+	signature string
+	batch     string
+	ids       []string
+	yes       bool
+	dryRun    bool
 }
 
 // itemChange is a verb for items.
@@ -73,6 +75,7 @@ terminal, an answer.`,
 	fs.SortFlags = false
 	f.register(fs)
 	fs.Var(statesValue{&f.states}, "state", "items in these states alone")
+	fs.StringVar(&f.signature, "signature", "", "items that failed last with this `SIGNATURE` alone, as 'get items --group' shows it")
 	fs.StringVar(&f.reason, "reason", "", "items that failed last for this `CAUSE` alone, such as ExitCode or OOMKilled")
 	fs.StringVar(&f.batch, "batch", "", "items of this `BATCH` alone")
 	fs.StringArrayVar(&f.ids, "id", nil, "the item of this `ID`; may be given more than once")
@@ -101,12 +104,12 @@ func (f *changeFlags) check(c itemChange) error {
 			return usagef("--state %q: what is %s cannot be %s: %s is allowed", s, s, c.done, statesValue{&c.states})
 		}
 	}
-	chosen := f.states != nil || f.reason != "" || f.batch != "" || len(f.ids) > 0
+	chosen := f.states != nil || f.reason != "" || f.signature != "" || f.batch != "" || len(f.ids) > 0
 	if !chosen && !c.without {
-		return usagef("which items: say --state, --reason, --batch or --id")
+		return usagef("which items: say --state, --reason, --signature, --batch or --id")
 	}
-	if len(f.ids) > 0 && (f.states != nil || f.reason != "" || f.batch != "") {
-		return usagef("--id: what is named needs no --state, --reason or --batch")
+	if len(f.ids) > 0 && (f.states != nil || f.reason != "" || f.signature != "" || f.batch != "") {
+		return usagef("--id: what is named needs no --state, --reason, --error or --batch")
 	}
 	return nil
 }
@@ -184,7 +187,7 @@ func (f *changeFlags) choose(ctx context.Context, q *queue.Queue, c itemChange) 
 		if n := len(r.Failures); n > 0 {
 			last = r.Failures[n-1]
 		}
-		if f.reason == "" || string(last.Cause) == f.reason {
+		if (f.reason == "" || string(last.Cause) == f.reason) && (f.signature == "" || triage.Signature(last) == f.signature) {
 			ids = append(ids, r.Item.ID)
 		}
 	}
