@@ -55,6 +55,9 @@ type Settlement struct {
 	Failure Failure       // Nack, Bury, Release: why
 	After   time.Duration // Nack, Release: this delay instead of the queue's own when above 0
 	Backoff bool          // Release: wait from the first time, not only from the second
+	// Unstarted says of a Release that nothing was begun: the item comes back
+	// at once, however often, and not even the release is counted.
+	Unstarted bool
 }
 
 // Exchange settles many leases and claims many in one round trip.

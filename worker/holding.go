@@ -154,7 +154,8 @@ func (d *dispatcher) giveBack(why string) {
 func (d *dispatcher) release(h *holding, why string) {
 	h.over = true
 	d.ended = append(d.ended, End{Settlement: queue.Settlement{
-		Lease: h.lease, Verb: queue.Release, Failure: queue.Failure{Cause: queue.CauseInterrupted, Message: why},
+		Lease: h.lease, Verb: queue.Release, Unstarted: true,
+		Failure: queue.Failure{Cause: queue.CauseInterrupted, Message: why},
 	}})
 }
 

@@ -69,6 +69,10 @@ func (m *memQueue) settle(s queue.Settlement) error {
 }
 
 func (m *memQueue) release(e *entry, s queue.Settlement, now time.Time) {
+	if s.Unstarted {
+		e.State, e.front, e.ready = queue.Delayed, true, now
+		return
+	}
 	e.Releases++
 	n := e.Releases - 1
 	if s.Backoff {

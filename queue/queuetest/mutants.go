@@ -145,6 +145,7 @@ var settleMutants = []Mutant{
 		}
 	})},
 	{"knows no backoff of a release", onSettle(func(s *queue.Settlement) { s.Backoff = false })},
+	{"counts what was never started", onSettle(func(s *queue.Settlement) { s.Unstarted = false })},
 	{"delays the first release", onSettle(func(s *queue.Settlement) { s.Backoff = s.Verb == queue.Release })},
 	{"releases at once each time", tamper(func(t *tampered) {
 		var known memory[string, int]

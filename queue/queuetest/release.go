@@ -21,6 +21,18 @@ var releaseSentences = []sentence{
 			q.Errorf("%d attempts and %d releases, want 0 and 1", r.Attempts, r.Releases)
 		}
 	}},
+	{"what was never started comes back at once each time, and nothing is counted", func(q *subject) {
+		w := q.worker("w")
+		q.putIDs("a", "b")
+		for range 3 {
+			l := w.claims("a")[0]
+			w.settles(queue.Settlement{Lease: l, Verb: queue.Release, Failure: interrupted, Unstarted: true})
+			q.wantDepth(queue.Depth{Ready: 2})
+		}
+		if r := q.record("a"); r.Attempts != 0 || r.Releases != 0 {
+			q.Errorf("%d attempts and %d releases, want none", r.Attempts, r.Releases)
+		}
+	}},
 	{"what was released comes first within its priority only", func(q *subject) {
 		w := q.worker("w")
 		q.put(queue.Item{ID: "a", Batch: "older"}, queue.Item{ID: "b", Batch: "younger"})

@@ -23,7 +23,11 @@ func (d *Driver) Exchange(ctx context.Context, x queue.Exchange) (queue.Reply, e
 		if s.Verb != queue.Ack {
 			text = encode(s.Failure)
 		}
-		args = append(args, int(s.Verb), s.Lease.Ref, text, s.After.Microseconds(), flag(s.Backoff))
+		mode := flag(s.Backoff)
+		if s.Unstarted {
+			mode = 2
+		}
+		args = append(args, int(s.Verb), s.Lease.Ref, text, s.After.Microseconds(), mode)
 	}
 	list, err := d.call(ctx, exchangeScript, args...)
 	if err != nil {

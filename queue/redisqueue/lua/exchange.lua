@@ -1,6 +1,7 @@
 -- Settles many leases and claims many.
 -- ARGV    worker, sequence number, claim, then for each settlement:
---         verb (1 ack, 2 nack, 3 release, 4 bury), ref, result or failure, after, backoff
+--         verb (1 ack, 2 nack, 3 release, 4 bury), ref, result or failure, after,
+--         how it is released (0, 1 with backoff, 2 unstarted)
 -- Output  settled ('1' or '0' each), next look, gone, lease, batch names (serial, name, ...),
 --         leases (ref, record, committed, ...)
 -- The last reply of each worker is kept: the same number again is answered
@@ -73,7 +74,7 @@ for i, ref in ipairs(refs) do
   if it then
     held[ref] = nil
     bits[i] = '1'
-    local verb, _, text, after, backoff = unpack(ARGV, SETTLE + (i - 1) * WIDTH, SETTLE + i * WIDTH - 1)
+    local verb, _, text, after, how = unpack(ARGV, SETTLE + (i - 1) * WIDTH, SETTLE + i * WIDTH - 1)
     settled[#settled + 1] = ref
     count(it.b, 'leased', -1)
     if verb == '1' then
@@ -85,8 +86,10 @@ for i, ref in ipairs(refs) do
       of[it.b] = (of[it.b] or 0) + 1
     elseif verb == '2' then
       nack(it, text, tonumber(after))
+    elseif verb == '3' and how == '2' then
+      place('f', it.p, it.b, {it.id})
     elseif verb == '3' then
-      release(it, text, tonumber(after), backoff == '1')
+      release(it, text, tonumber(after), how == '1')
     else
       it.a = it.a + 1
       bury(it, text)
