@@ -49,3 +49,20 @@ func TestConformanceRedis(t *testing.T) {
 		})
 	}
 }
+
+// TestMutants shows that the suite sees a broken rule on this store too: some
+// of the mutants, since each of them takes as long as the suite does until it
+// is found out. Package queuetest tries them all on its reference driver.
+func TestMutants(t *testing.T) {
+	h, tried := harness(embeddedStore(t)), 0
+	for _, m := range queuetest.Mutants() {
+		switch m.Name {
+		case "takes a stale ack for the holder's", "counts one too many", "settles again for a number that is sent again", "retries at once":
+			tried++
+			t.Run(m.Name, func(t *testing.T) { queuetest.MustFail(t, h, m) })
+		}
+	}
+	if tried != 4 {
+		t.Errorf("%d mutants were tried, want 4: their names have changed", tried)
+	}
+}
