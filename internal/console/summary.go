@@ -29,6 +29,8 @@ type Summary struct {
 	Duplicates int64 // lines that repeated an item
 	Skipped    int64 // lines whose output was there before
 
+	DoneBefore, DeadBefore int64 // items that an earlier run has ended
+
 	Done, Dead int64
 	Left       int64 // neither done nor dead, as after an interrupt
 	Elapsed    time.Duration
@@ -61,6 +63,9 @@ func (s Summary) Print(w io.Writer) error {
 		}
 		fmt.Fprintf(&b, "and %d dead for %s\n", n, count(int64(len(hidden)), "other reason"))
 	}
+	if s.DeadBefore > 0 {
+		fmt.Fprintf(&b, "%d dead before: --retry-dead tries them again\n", s.DeadBefore)
+	}
 	if _, err := w.Write(b.Bytes()); err != nil {
 		return fmt.Errorf("console: summary: %w", err)
 	}
@@ -78,6 +83,9 @@ func (s Summary) input() string {
 	}
 	if s.Skipped > 0 {
 		parts = append(parts, fmt.Sprintf("%d skipped: output exists", s.Skipped))
+	}
+	if s.DoneBefore > 0 {
+		parts = append(parts, fmt.Sprintf("%d done before", s.DoneBefore))
 	}
 	return strings.Join(parts, ", ") + "\n"
 }

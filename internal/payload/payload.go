@@ -17,6 +17,10 @@ type Payload struct {
 	Fields map[string]string // {name}: of a JSON object or a table's row
 	Input  *Input            // the file that Arg or a field names; nil if none
 	Output string            // the final path that {out} becomes; "" if none
+
+	// Previous is what stands there and may be replaced, since a record
+	// proves where it comes from: a JSON list of publish.File. nil if nothing.
+	Previous json.RawMessage
 }
 
 // Input is the identity of an input file. The same path with another size,
@@ -41,13 +45,15 @@ type wire struct {
 	Path64 []byte            `json:"inputPath64,omitempty"`
 	Output string            `json:"output,omitempty"`
 	Out64  []byte            `json:"output64,omitempty"`
+
+	Previous json.RawMessage `json:"previous,omitempty"`
 }
 
 const version = 1
 
 // Encode is the payload's kept form.
 func (p Payload) Encode() ([]byte, error) {
-	w := wire{V: version, N: p.N, Fields: p.Fields, Input: p.Input}
+	w := wire{V: version, N: p.N, Fields: p.Fields, Input: p.Input, Previous: p.Previous}
 	w.Arg, w.Arg64 = text(p.Arg)
 	w.Output, w.Out64 = text(p.Output)
 	if in := p.Input; in != nil && !utf8.ValidString(in.Path) {
@@ -84,7 +90,7 @@ func Decode(b []byte) (Payload, error) {
 		if w.V != version {
 			return Payload{}, fmt.Errorf("payload: form %d is newer than this program, which reads %d", w.V, version)
 		}
-		p := Payload{Arg: w.Arg, N: w.N, Fields: w.Fields, Input: w.Input, Output: w.Output}
+		p := Payload{Arg: w.Arg, N: w.N, Fields: w.Fields, Input: w.Input, Output: w.Output, Previous: w.Previous}
 		if w.Arg64 != nil {
 			p.Arg = string(w.Arg64)
 		}

@@ -18,6 +18,7 @@ package command
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -111,11 +112,17 @@ func (h *Handler) Handle(ctx context.Context, a *worker.Attempt) error {
 		return err
 	}
 	var previous []publish.File
+	if p.Previous != nil {
+		if err := json.Unmarshal(p.Previous, &previous); err != nil {
+			return fmt.Errorf("what the item may replace: %w", err)
+		}
+	}
 	if a.Committed != nil {
-		var done bool
-		if done, previous, err = h.resume(a); done || err != nil {
+		done, committed, err := h.resume(a)
+		if done || err != nil {
 			return err
 		}
+		previous = append(previous, committed...)
 	}
 	if err := checkInput(ctx, p); err != nil {
 		return err
