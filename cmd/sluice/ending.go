@@ -109,12 +109,14 @@ func (r *run) conclude(e ending, began time.Time) error {
 		}
 	}
 	r.sweep(ctx, d, dead)
-	err = errors.Join(r.lineup.close(ctx, r.queue, dead), r.console.Close())
+	before, err := r.state.conclude(ctx, r.queue, d, dead)
+	err = errors.Join(err, r.lineup.close(ctx, r.queue, dead), r.console.Close())
 	r.mu.Lock()
 	report := r.report
 	r.mu.Unlock()
 	err = errors.Join(err, console.Summary{
 		Lines: report.Lines, Items: report.Items, Duplicates: report.Duplicates, Skipped: report.Skipped,
+		DoneBefore: before.done, DeadBefore: before.dead,
 		Done: d.Done, Dead: d.Dead, Left: d.Unfinished(), Elapsed: time.Since(began), Records: dead,
 	}.Print(os.Stderr))
 	if e.err == nil && err != nil {
@@ -123,7 +125,7 @@ func (r *run) conclude(e ending, began time.Time) error {
 	switch {
 	case e.err != nil || e.code != 0:
 		return &exitError{e.code, e.err}
-	case d.Dead > 0 && !e.settled:
+	case d.Dead+before.dead > 0 && !e.settled:
 		return &exitError{code: exitDead}
 	}
 	return nil

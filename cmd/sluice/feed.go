@@ -14,7 +14,7 @@ import (
 // feed enqueues the input and seals the batch.
 func (r *run) feed(ctx context.Context) {
 	queued := int64(0)
-	report, err := producer.Enqueue(ctx, kicker{r.queue, r.loop, r.lineup}, r.source, r.maker, producer.EnqueueOptions{
+	report, err := producer.Enqueue(ctx, r.state.gate(kicker{r.queue, r.loop, r.lineup}), r.source, r.maker, producer.EnqueueOptions{
 		Outputs: r.outputs(),
 		Room: func(ctx context.Context, n int) error {
 			for queued > ahead || r.lineup.full() {
@@ -68,11 +68,15 @@ func (k kicker) Enqueue(ctx context.Context, items []queue.Item) ([]queue.Outcom
 }
 
 // outputs says how outputs that are there already are treated. An item of this
-// run is in its own way: its line came twice.
+// run is in its own way: its line came twice. So is one of a run before, by its
+// record.
 func (r *run) outputs() producer.Outputs {
 	return producer.Outputs{
 		Existing: producer.Existing(r.flags.Existing),
 		Ours: func(ctx context.Context, it queue.Item) (bool, error) {
+			if r.state.ours(it) {
+				return true, nil
+			}
 			if r.queue == nil { // before the start nothing is
 				return false, nil
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"runtime"
@@ -19,6 +20,7 @@ import (
 // runFlags are what "sluice run" was told.
 type runFlags struct {
 	itemFlags
+	manifests    manifestFlags
 	parallelism  int
 	items        string
 	glob         string
@@ -34,6 +36,8 @@ type runFlags struct {
 	halt         halt
 	delay        time.Duration
 	joblog       string
+	state        string
+	retryDead    bool
 }
 
 func runCommand() *cobra.Command {
@@ -49,12 +53,22 @@ what they are in GNU parallel, {out} is where the command writes the output that
 --output names, and {outdir} the folder around it. A command without any of them
 gets the item as its last argument.
 
+With -f the Jobs and CronJobs of a file run here as a cluster would run them, but
+that a container's image is not used: its command runs on this machine. A CronJob
+goes on until it is interrupted. The pods' output has their names before each
+line where several may be at work. The exit code is 0 when all Jobs are Complete
+and 1 when one has Failed.
+
 Exit code: 0 all items done, 1 some dead, 2 bad usage or input and nothing
 started, 3 the store failed, 130 interrupted.`,
 		Example: `  sluice run --glob 'in/*.wav' --output 'out/{/.}.ogg' -- ffmpeg -nostdin -v error -y -i {} {out}
   seq 1 48 | sluice run -j 4 -- echo frame {}
-  sluice run --keep-order -- gzip -9 -c {} ::: *.txt`,
+  sluice run --keep-order -- gzip -9 -c {} ::: *.txt
+  sluice run -f job.yaml`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.manifests.given() {
+				return f.manifests.run(cmd, args)
+			}
 			var err error
 			if f.Argv, f.args, f.listed, err = splitItems(args); err != nil {
 				return usage(err)
@@ -83,11 +97,14 @@ started, 3 the store failed, 130 interrupted.`,
 	fs.Var(durationValue{&f.delay, time.Millisecond, day}, "delay", "the least time between the starts of two items")
 	fs.Var(haltValue{&f.halt}, "halt", "end before all items are done: now or soon (when what runs has finished), at so many or so many percent that fail, succeed or are done, such as now,fail=1 or soon,done=50%; an item fails when it is dead")
 	fs.StringVar(&f.joblog, "joblog", "", "write a line for each item that is done or dead into `FILE`, in GNU parallel's columns, about its last attempt")
+	fs.StringVar(&f.state, "state", "", "keep in folder `DIR` what became of each item: the same line, run again, goes on where it ended, whatever was killed")
+	fs.BoolVar(&f.retryDead, "retry-dead", false, "with --state: try the items again that an earlier run left dead")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "show the commands and run none; an output is shown under its final name")
+	f.manifests.register(fs)
 	return cmd
 }
 
-func (f *runFlags) run(cmd *cobra.Command) error {
+func (f *runFlags) run(cmd *cobra.Command) (err error) {
 	p, err := f.parse()
 	if err != nil {
 		return usage(err)
@@ -107,7 +124,16 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return usage(err)
 	}
+	if err := f.checkState(); err != nil {
+		return err
+	}
 	r := &run{flags: f, command: p, source: src, maker: maker}
+	if f.state != "" {
+		if r.state, err = openState(f.state, f.retryDead); err != nil {
+			return err
+		}
+		defer func() { err = cmp.Or(err, r.state.close()) }()
+	}
 	if again {
 		// What can be read twice is checked whole before anything starts.
 		if _, err := producer.Check(cmd.Context(), src, maker, r.outputs()); err != nil {
@@ -118,6 +144,16 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		return r.dryRun(cmd.Context(), p, cmd.OutOrStdout())
 	}
 	return r.main(cmd.Context())
+}
+
+func (f *runFlags) checkState() error {
+	switch {
+	case f.retryDead && f.state == "":
+		return usagef("--retry-dead: without --state nothing tells which items were dead: say --state DIR")
+	case f.dryRun && f.state != "":
+		return usagef("--dry-run and --state: one of them is allowed; a dry run shows every item")
+	}
+	return nil
 }
 
 // splitItems parts a command from the items after ":::".

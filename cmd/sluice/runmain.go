@@ -45,6 +45,7 @@ type run struct {
 	loop     *coordinator.Loop
 	console  *console.Console
 	lineup   *lineup // nil if neither order nor log is kept
+	state    *state  // nil without --state
 	crew     crew
 	ended    chan ending // the first to arrive ends the run
 
@@ -137,7 +138,7 @@ func (r *run) launch(ctx context.Context) (err error) {
 			r.crew.joined(id, slots)
 			b, err := json.Marshal(workerConfig{
 				Store: r.store.URL(), Queue: batchName, ID: id, Slots: slots,
-				Delay: r.flags.delay, Log: r.flags.joblog != "", Items: r.flags.itemFlags,
+				Delay: r.flags.delay, Log: r.flags.joblog != "", State: r.flags.state, Items: r.flags.itemFlags,
 			})
 			if err != nil {
 				panic("sluice: " + err.Error()) // strings and numbers: cannot fail

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"sluice.dev/internal/console"
 	"sluice.dev/queue"
@@ -66,6 +67,9 @@ func (s sink) Event(e console.Event) {
 		r.crew.settled()
 		if e.Verb == queue.Ack || e.Verb == queue.Bury || e.Verb == queue.Nack && e.Attempt > r.flags.backoffLimit {
 			r.lineup.over(e)
+			if err := r.state.over(e); err != nil {
+				r.end(ending{code: exitStore, err: fmt.Errorf("--state: %w", err), manner: withinGrace})
+			}
 			if r.flags.halt.what != "" {
 				r.loop.Kick()
 			}

@@ -40,6 +40,7 @@ type workerConfig struct {
 	Slots int
 	Delay time.Duration // between two starts, of all workers together
 	Log   bool          // events tell what --joblog wants to know
+	State string        // the folder of --state; "" keeps nothing
 	Items itemFlags
 }
 
@@ -93,7 +94,13 @@ func workerMain(ctx context.Context) error {
 			return err
 		}
 	}
-	w := worker.New(queue.New(driver), handler, worker.Options{
+	kept, closeState, err := c.keeping(handler)
+	if err != nil {
+		_ = frames.Event(console.Event{Type: console.WorkerUnfit, Worker: c.ID, Text: err.Error()})
+		return &exitError{code: exitUsage}
+	}
+	defer closeState()
+	w := worker.New(queue.New(driver), kept, worker.Options{
 		ID: c.ID, Slots: c.Slots, Grace: forever, LeaveWhenIdle: true,
 		Observer: c.observer(frames, handler.times), Logger: log,
 	})

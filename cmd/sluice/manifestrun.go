@@ -1,0 +1,169 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"os/signal"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"sluice.dev/coordinator/job"
+	"sluice.dev/internal/proc"
+)
+
+// manifestRun is one "sluice run -f": Jobs and CronJobs, all at once.
+type manifestRun struct {
+	manifestWork
+	id  string // what the marks of its processes begin with
+	out *podOutput
+}
+
+// outcome is what became of a Job.
+type outcome struct {
+	job  *batchv1.Job
+	pods []*corev1.Pod
+}
+
+func newManifestRun(work manifestWork, out *podOutput) *manifestRun {
+	return &manifestRun{manifestWork: work, id: "run-" + uuid.NewString(), out: out}
+}
+
+func (m *manifestRun) main(ctx context.Context) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	// Whoever asks for SIGPIPE gets errors from a pipe that nobody reads.
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE)
+	defer signal.Stop(pipe)
+
+	unguard, err := startGuard(m.id)
+	if err != nil {
+		return err
+	}
+	defer unguard()
+	defer m.sweep()
+
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	killed, kill := context.WithCancel(context.Background())
+	defer kill()
+	var outcomes []outcome
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		outcomes = m.run(ctx, killed)
+	}()
+	interrupted := m.await(done, signals, end, kill)
+	m.out.tables(outcomes)
+	switch err := m.out.failure(); {
+	case interrupted:
+		return &exitError{code: exitInterrupted}
+	case err != nil:
+		return &exitError{exitDead, err}
+	case slices.ContainsFunc(outcomes, func(o outcome) bool { return job.Condition(o.job, batchv1.JobFailed) != nil }):
+		return &exitError{code: exitDead}
+	}
+	return nil
+}
+
+// await waits for the end of all pods. The first signal ends them within their
+// grace, the next kills them.
+func (m *manifestRun) await(done <-chan struct{}, signals <-chan os.Signal, end, kill func()) (interrupted bool) {
+	broken := m.out.broken
+	for {
+		select {
+		case <-done:
+			return interrupted
+		case <-broken:
+			broken = nil
+			end()
+		case s := <-signals:
+			if interrupted {
+				kill()
+				continue
+			}
+			interrupted = true
+			m.out.say("%s: pods have their terminationGracePeriodSeconds to end; once more kills them", s)
+			end()
+		}
+	}
+}
+
+// run runs everything until it has ended. The end of ctx ends the pods, that of
+// killed at once.
+func (m *manifestRun) run(ctx, killed context.Context) []outcome {
+	var all sync.WaitGroup
+	jobs, crons := make([]outcome, len(m.jobs)), make([][]outcome, len(m.crons))
+	for i, c := range m.jobs {
+		all.Go(func() { jobs[i] = m.job(ctx, killed, c) })
+	}
+	for i, c := range m.crons {
+		all.Go(func() { crons[i] = m.cron(ctx, killed, c) })
+	}
+	all.Wait()
+	return slices.Concat(jobs, slices.Concat(crons...))
+}
+
+func (m *manifestRun) job(ctx, killed context.Context, c *job.Controller) outcome {
+	r := &job.Runner{Mark: m.id + "/" + string(c.Job().UID), Output: m.out.pod}
+	defer context.AfterFunc(killed, r.Kill)()
+	j := job.NewLoop(c, &toldPods{Runner: r, out: m.out, ending: make(map[string]bool)}).Run(ctx)
+	r.Wait()
+	if failed := job.Condition(j, batchv1.JobFailed); failed != nil {
+		m.out.say("Job %s: %s: %s", j.Name, failed.Reason, failed.Message)
+	}
+	return outcome{j, c.Pods()}
+}
+
+// cron runs a CronJob until ctx ends. Of its Jobs it returns those that its
+// history keeps.
+func (m *manifestRun) cron(ctx, killed context.Context, c *job.Cron) []outcome {
+	var mu sync.Mutex
+	kept := make(map[string]outcome) // by the Job's name
+	name := c.CronJob().Name
+	job.RunCron(ctx, c, job.CronRun{
+		Run: func(ctx context.Context, j *batchv1.Job) *batchv1.Job {
+			one, err := job.New(j, time.Now())
+			if err != nil {
+				panic("sluice: " + err.Error()) // its template was checked with the CronJob
+			}
+			o := m.job(ctx, killed, one)
+			mu.Lock()
+			defer mu.Unlock()
+			kept[j.Name] = o
+			return o.job
+		},
+		Changed: func(jobs []*batchv1.Job, events []job.Event) {
+			for _, e := range events {
+				m.out.say("CronJob %s: %s: %s", name, e.Reason, e.Message)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			maps.DeleteFunc(kept, func(name string, _ outcome) bool {
+				return !slices.ContainsFunc(jobs, func(j *batchv1.Job) bool { return j.Name == name })
+			})
+		},
+	})
+	return slices.SortedFunc(maps.Values(kept), func(a, b outcome) int {
+		return cmp.Or(a.job.CreationTimestamp.Compare(b.job.CreationTimestamp.Time), cmp.Compare(a.job.Name, b.job.Name))
+	})
+}
+
+// sweep kills what containers started and nobody waits for.
+func (m *manifestRun) sweep() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if _, err := proc.Sweep(ctx, m.id, false); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		m.out.say("processes of pods may remain: %v", err)
+	}
+}
