@@ -33,7 +33,7 @@ func TestScripts(t *testing.T) {
 				return fmt.Errorf("more than %d scripts: give the server more databases", databases)
 			}
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // a second at each exit of a race-built program
-			env.Setenv("SLUICE_WORKER", "") // a run may be another run's item
+			env.Setenv("SLUICE_WORKER", "")           // a run may be another run's item
 			env.Setenv("SLUICE_STORE", fmt.Sprintf("%s/%d", server.URL(), n))
 			env.Setenv("SLUICE_CONFIG", filepath.Join(env.WorkDir, "config", "contexts.json"))
 			env.Setenv("ADDRESS", server.Addr)
