@@ -96,11 +96,11 @@ func TestCheckFindsAFolderThatRefusesFiles(t *testing.T) {
 	if err := os.Mkdir(dir, 0o555); err != nil {
 		t.Fatal(err)
 	}
-	if writable(dir) == nil {
-		t.Skip("this user may write to every folder")
+	if os.Geteuid() == 0 { // who may write to every folder but this
+		dir = "/proc"
 	}
 	_, err := Check(t.Context(), text("a"), newMaker(t, MakerOptions{Output: into(dir + "/new")}), Outputs{})
-	if !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), dir+" cannot be written to") {
+	if err == nil || !strings.Contains(err.Error(), dir+" cannot be written to") {
 		t.Errorf("Check: %v", err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sluice.dev/internal/console"
-	"sluice.dev/internal/printer"
+	"sluice.dev/internal/plain"
 	"sluice.dev/internal/triage"
 	"sluice.dev/queue"
 )
@@ -63,13 +63,13 @@ func describeOne(use string, describe func(ctx context.Context, q *queue.Queue, 
 type sheet struct{ bytes.Buffer }
 
 func (s *sheet) line(name, format string, args ...any) {
-	fmt.Fprintf(s, "%s:\t%s\n", name, printer.Printable(fmt.Sprintf(format, args...)))
+	fmt.Fprintf(s, "%s:\t%s\n", name, plain.Text(fmt.Sprintf(format, args...)))
 }
 
 // text adds lines as they are, but for what could drive a terminal.
 func (s *sheet) text(indent, lines string) {
 	for line := range strings.Lines(lines) {
-		fmt.Fprintf(s, "%s%s\n", indent, printer.Printable(strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", "    ")))
+		fmt.Fprintf(s, "%s%s\n", indent, plain.Text(strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", "    ")))
 	}
 }
 

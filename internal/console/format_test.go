@@ -3,10 +3,6 @@ package console
 import (
 	"testing"
 	"time"
-	"unicode"
-	"unicode/utf8"
-
-	"pgregory.net/rapid"
 )
 
 func TestDuration(t *testing.T) {
@@ -56,40 +52,6 @@ func TestRate(t *testing.T) {
 			t.Errorf("Rate(%v) = %q, want %q", test.rate, got, test.want)
 		}
 	}
-}
-
-func TestPrintable(t *testing.T) {
-	for _, test := range []struct{ s, want string }{
-		{"", ""},
-		{"in/corrupt.gz", "in/corrupt.gz"},
-		{`back\slash "quoted" 'too'`, `back\slash "quoted" 'too'`},
-		{"grün 世界", "grün 世界"},
-		{"\x1b[31mred\a", `\x1b[31mred\a`},
-		{"a\nb\tc\r", `a\nb\tc\r`},
-		{"bad\xff\x9b2J", `bad\xff\x9b2J`},
-		{"c1\u009b2J", `c1\u009b2J`},
-		{"turn\u202etxt", `turn\u202etxt`},
-		{"\ufffd", "\ufffd"},
-	} {
-		if got := printable(test.s); got != test.want {
-			t.Errorf("printable(%q) = %q, want %q", test.s, got, test.want)
-		}
-	}
-}
-
-func TestPrintableIsHarmless(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		s := string(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes")) + rapid.String().Draw(t, "text")
-		got := printable(s)
-		if !utf8.ValidString(got) {
-			t.Fatalf("printable(%q) = %q is not UTF-8", s, got)
-		}
-		for _, r := range got {
-			if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) {
-				t.Fatalf("printable(%q) = %q has %U", s, got, r)
-			}
-		}
-	})
 }
 
 func TestShorten(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"sluice.dev/internal/plain"
 	"sluice.dev/queue"
 )
 
@@ -91,9 +92,9 @@ func (e Event) line() string {
 		if e.For > 0 {
 			pause = " for " + Duration(e.For)
 		}
-		return fmt.Sprintf("sluice: worker %s is suspect and claims nothing%s: %s\n", printable(e.Worker), pause, printable(e.Text))
+		return fmt.Sprintf("sluice: worker %s is suspect and claims nothing%s: %s\n", plain.Text(e.Worker), pause, plain.Text(e.Text))
 	case LogLine:
-		return fmt.Sprintf("sluice: worker %s: %s\n", printable(e.Worker), printable(e.Text))
+		return fmt.Sprintf("sluice: worker %s: %s\n", plain.Text(e.Worker), plain.Text(e.Text))
 	}
 	return ""
 }

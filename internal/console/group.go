@@ -1,6 +1,10 @@
 package console
 
-import "bytes"
+import (
+	"bytes"
+
+	"sluice.dev/internal/plain"
+)
 
 // Item opens the group of an item. It blocks until no other group is open.
 func (c *Console) Item(h ItemHead) Group {
@@ -14,7 +18,7 @@ func (c *Console) Item(h ItemHead) Group {
 		if name == "" {
 			name = h.ID
 		}
-		g.tag = append([]byte(printable(name)), '\t')
+		g.tag = append([]byte(plain.Text(name)), '\t')
 	}
 	return g
 }

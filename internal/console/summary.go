@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sluice.dev/internal/payload"
+	"sluice.dev/internal/plain"
 	"sluice.dev/queue"
 )
 
@@ -123,10 +124,10 @@ func byReason(records []queue.Record) []deadGroup {
 }
 
 func (g deadGroup) print(b *bytes.Buffer) {
-	fmt.Fprintf(b, "%d dead: %s\n", len(g.records), printable(shorten(g.reason, maxReasonBytes)))
+	fmt.Fprintf(b, "%d dead: %s\n", len(g.records), plain.Text(shorten(g.reason, maxReasonBytes)))
 	shown := g.records[:min(len(g.records), maxDeadShown)]
 	for _, r := range shown {
-		fmt.Fprintf(b, "  %s  (%s)\n", printable(shorten(itemName(r.Item), maxNameBytes)), count(int64(r.Attempts), "attempt"))
+		fmt.Fprintf(b, "  %s  (%s)\n", plain.Text(shorten(itemName(r.Item), maxNameBytes)), count(int64(r.Attempts), "attempt"))
 		for _, line := range tail(lastFailure(r).Stderr) {
 			fmt.Fprintf(b, "    %s\n", line)
 		}
@@ -159,7 +160,7 @@ func tail(stderr string) []string {
 		line = strings.TrimRight(line, " \t\r\n")
 		line = line[strings.LastIndexByte(line, '\r')+1:]
 		if line != "" {
-			lines = append(lines, printable(strings.ReplaceAll(line, "\t", "    ")))
+			lines = append(lines, plain.Text(strings.ReplaceAll(line, "\t", "    ")))
 		}
 	}
 	return lines[max(0, len(lines)-maxTailLines):]

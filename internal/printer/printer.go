@@ -8,9 +8,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"sluice.dev/internal/plain"
 )
 
 // Format is a form of output.
@@ -131,7 +132,7 @@ func (p *Printer) lines(rows []Row, head []string) error {
 	for _, r := range rows {
 		line := p.shown(r.Cells)
 		for i, cell := range line {
-			line[i] = Printable(cell)
+			line[i] = plain.Text(cell)
 		}
 		table = append(table, line)
 	}
@@ -167,23 +168,4 @@ func (p *Printer) shown(cells []string) []string {
 		}
 	}
 	return out
-}
-
-// Printable is s on one line, with nothing in it that could drive a terminal.
-func Printable(s string) string {
-	var b strings.Builder
-	for len(s) > 0 {
-		r, n := utf8.DecodeRuneInString(s)
-		switch {
-		case r == utf8.RuneError && n == 1:
-			fmt.Fprintf(&b, `\x%02x`, s[0])
-		case strconv.IsPrint(r):
-			b.WriteString(s[:n])
-		default:
-			q := strconv.QuoteRune(r)
-			b.WriteString(q[1 : len(q)-1])
-		}
-		s = s[n:]
-	}
-	return b.String()
 }
