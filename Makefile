@@ -37,6 +37,10 @@ example: ## render a short film on this machine: out/render/film.gif
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: scaling
+scaling: ## simulate the plan beside KEDA's: docs/scaling.md and its picture
+	go run ./integration/scaling -svg docs/scaling.svg > docs/scaling.md
+
 .PHONY: clean
 clean: ## remove bin and out
 	rm -rf bin out
