@@ -13,7 +13,11 @@ import (
 const (
 	MaxFrames = 1_000_000_000 // in one specification, and the largest number of a frame
 	MaxParts  = 1000          // between commas
+	MaxPad    = 20            // digits
 )
+
+// FrameFields are the names of the fields that a record of Frames has.
+func FrameFields() []string { return []string{"frame", "start", "end", "step"} }
 
 // FrameOptions says how frames become records. The zero value makes one of each
 // frame.
@@ -22,7 +26,7 @@ type FrameOptions struct {
 	// take long to start: 1 to MaxFrames. 0: 1.
 	Chunk int
 	// Pad is how many digits a frame's number has at the least, filled up
-	// with zeros as in names of files: up to 20. 0: no more than it needs.
+	// with zeros as in names of files: up to MaxPad. 0: no more than it needs.
 	Pad int
 }
 
@@ -58,8 +62,8 @@ func (o FrameOptions) validate() error {
 	if o.Chunk < 0 || o.Chunk > MaxFrames {
 		return fmt.Errorf("chunk %d is out of range: 1 to %d, or 0 for 1", o.Chunk, MaxFrames)
 	}
-	if o.Pad < 0 || o.Pad > 20 {
-		return fmt.Errorf("pad %d is out of range: 0 to 20", o.Pad)
+	if o.Pad < 0 || o.Pad > MaxPad {
+		return fmt.Errorf("pad %d is out of range: 0 to %d", o.Pad, MaxPad)
 	}
 	return nil
 }
@@ -157,8 +161,11 @@ func parseFrames(spec string) (parts []frames, err error) {
 	total := 0
 	for _, w := range words {
 		f, err := parsePart(strings.TrimSpace(w))
+		if err != nil && len(words) > 1 {
+			err = fmt.Errorf("%.40q: %w", w, err)
+		}
 		if err != nil {
-			return nil, fmt.Errorf("%.40q: %w", w, err)
+			return nil, err
 		}
 		if total += f.count; total > MaxFrames {
 			return nil, fmt.Errorf("it has more than %d frames: at most so many are allowed", MaxFrames)

@@ -36,8 +36,11 @@ type MakerOptions struct {
 	// An empty one is an error. nil publishes nothing.
 	Output func(payload.Payload) (string, error)
 
+	// Needs names fields that a record must have, since its command uses them.
+	Needs []string
+
 	// InputField names the field that names an item's input file, which must
-	// be there. "" is the argument, which may name one.
+	// be there. "" is the argument, which may name one if there are no fields.
 	InputField string
 
 	// Content takes an input's identity from its bytes, which are read each
@@ -82,7 +85,7 @@ func (m *Maker) Make(ctx context.Context, n int64, r Record) (queue.Item, error)
 	if strings.IndexByte(r.Arg, 0) >= 0 {
 		return queue.Item{}, fmt.Errorf("argument %.40q has a NUL byte: any other byte is allowed", r.Arg)
 	}
-	if err := checkFields(r.Fields); err != nil {
+	if err := m.checkFields(r.Fields); err != nil {
 		return queue.Item{}, err
 	}
 	in, err := m.input(ctx, r)
@@ -118,11 +121,21 @@ func (m *Maker) id(kept []byte) string {
 	return hex.EncodeToString(h.Sum(nil)[:10])
 }
 
-// checkFields refuses what a payload, which is JSON, cannot hold unharmed.
-func checkFields(fields map[string]string) error {
+// checkFields refuses what a payload, which is JSON, or a command cannot hold
+// unharmed, and misses what the command needs.
+func (m *Maker) checkFields(fields map[string]string) error {
+	for _, name := range m.o.Needs {
+		if _, ok := fields[name]; !ok {
+			return fmt.Errorf("field %q is missing, and {%s} stands in the command: the fields are %q", name, name, slices.Sorted(maps.Keys(fields)))
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		if v := fields[name]; !utf8.ValidString(name) || !utf8.ValidString(v) {
+		v := fields[name]
+		switch {
+		case !utf8.ValidString(name) || !utf8.ValidString(v):
 			return fmt.Errorf("field %.40q is %.40q: names and values of fields are UTF-8", name, v)
+		case strings.IndexByte(v, 0) >= 0:
+			return fmt.Errorf("field %.40q is %.40q: a value has any character but NUL", name, v)
 		}
 	}
 	return nil
@@ -138,7 +151,7 @@ func (m *Maker) input(ctx context.Context, r Record) (*payload.Input, error) {
 		}
 		path, must = v, true
 	}
-	if !must && path == "" {
+	if !must && (path == "" || r.Fields != nil) {
 		return nil, nil
 	}
 	if !filepath.IsAbs(path) {

@@ -31,7 +31,7 @@ func TestMakeFillsTheItem(t *testing.T) {
 		Scope: "convert {} {out}", Batch: "b-1", Priority: 7, Delay: time.Minute, Dir: dir, Numbered: true,
 		Output: func(pl payload.Payload) (string, error) { return "out/../" + filepath.Base(pl.Arg) + ".png", nil },
 	})
-	it := make1(t, m, 3, Record{Arg: "in/a.exr", Fields: map[string]string{"shot": "s1"}})
+	it := make1(t, m, 3, Record{Arg: "in/a.exr", File: true, Fields: map[string]string{"shot": "s1"}})
 	if it.Batch != "b-1" || it.Priority != 7 || it.Delay != time.Minute || it.Output != dir+"/a.exr.png" {
 		t.Errorf("item %+v", it)
 	}
@@ -118,6 +118,7 @@ func TestWhatNamesAnInput(t *testing.T) {
 		{name: "longer than any name", r: arg(strings.Repeat("x", 5000))},
 		{name: "a match that is gone", r: Record{Arg: "gone", File: true}, err: "input: stat " + dir + "/gone: no such file"},
 		{name: "a field", o: byField, r: Record{Arg: "x", Fields: map[string]string{"src": "file"}}, path: dir + "/file"},
+		{name: "a file with the name of a record", r: Record{Arg: "file", Fields: map[string]string{"frame": "file"}}},
 		{name: "a field that names none", o: byField, r: Record{Fields: map[string]string{"src": "gone"}}, err: "no such file"},
 		{name: "a field that is not there", o: byField, r: Record{Fields: map[string]string{"b": "", "a": ""}}, err: `input field "src" is missing: the fields are ["a" "b"]`},
 		{name: "a folder in the field", o: byField, r: Record{Fields: map[string]string{"src": ""}}, err: "not a regular file"},
@@ -170,6 +171,8 @@ func TestMakeRefuses(t *testing.T) {
 		want string
 	}{
 		{"a NUL byte", MakerOptions{}, arg("a\x00b"), `argument "a\x00b" has a NUL byte`},
+		{"a NUL in a field", MakerOptions{}, Record{Fields: map[string]string{"k": "a\x00"}}, `field "k" is "a\x00": a value has any character but NUL`},
+		{"a field that the command needs", MakerOptions{Needs: []string{"a", "b"}}, Record{Fields: map[string]string{"a": "1"}}, `field "b" is missing, and {b} stands in the command: the fields are ["a"]`},
 		{"a field that is not text", MakerOptions{}, Record{Fields: map[string]string{"k": "\xff"}}, `field "k" is "\xff"`},
 		{"a payload above the limit", MakerOptions{}, arg(strings.Repeat("x", queue.MaxPayloadBytes)), "at most 1048576 (1 MiB) are allowed"},
 		{"an empty output", output("", nil), arg("a"), "output is empty"},

@@ -14,7 +14,7 @@ type Source = iter.Seq2[Record, error]
 type Record struct {
 	Arg    string            // any bytes but NUL
 	Fields map[string]string // of a JSON object or a table's row; nil if there are none
-	File   bool              // Arg must name a regular file; else it may
+	File   bool              // Arg must name a regular file; else it may, if there are no Fields
 	Pos    Position
 }
 

@@ -15,8 +15,10 @@ import (
 )
 
 // JSONLines yields the JSON objects of r, one a line, whose members are the
-// fields: strings as they are, other values as JSON. The argument is the line.
-// name is what errors call r; lines are those of Lines.
+// fields: strings as they are, numbers, true, false and null as they are
+// written. An object or a list as a value is an error: no argument of a command
+// means it. The argument is the line. name is what errors call r; lines are
+// those of Lines.
 func JSONLines(r io.Reader, name string) Source {
 	return func(yield func(Record, error) bool) {
 		for rec, err := range Lines(r, name, LineOptions{}) {
@@ -57,6 +59,9 @@ func members(line string) (map[string]string, error) {
 		if _, twice := fields[field]; twice {
 			return nil, fmt.Errorf("field %.40q comes twice: a name may come once", field)
 		}
+		if value[0] == '{' || value[0] == '[' { // Decode has skipped the space before it
+			return nil, fmt.Errorf("field %.40q is %.40s: a string, a number, true, false or null is allowed", field, value)
+		}
 		fields[field] = payload.Text(value)
 	}
 	if _, err := dec.Token(); err != nil {
@@ -74,35 +79,59 @@ func members(line string) (map[string]string, error) {
 // queue.MaxPayloadBytes.
 func CSV(r io.Reader, name string) Source {
 	return func(yield func(Record, error) bool) {
-		t := newTable(r, name)
-		header, pos, err := t.row()
-		switch {
-		case errors.Is(err, io.EOF):
-			err = fmt.Errorf("%s: the table is empty: a first row that names the columns is needed", name)
-		case err == nil:
-			if err = checkHeader(header); err != nil {
-				err = fmt.Errorf("%s: %w", pos, err)
-			}
+		t, err := ReadTable(r, name)
+		if err != nil {
+			yield(Record{Pos: Position{Name: name}}, err)
+			return
 		}
-		for err == nil {
-			var row []string
-			if row, pos, err = t.row(); err != nil {
-				break
-			}
-			if len(row) != len(header) {
-				err = fmt.Errorf("%s: row has %s: the header has %d (%.200s)", pos, count(int64(len(row)), "column"), len(header), strings.Join(header, ", "))
-				break
-			}
-			fields := make(map[string]string, len(row))
-			for i, column := range header {
-				fields[column] = row[i]
-			}
-			if !yield(Record{Arg: line(row), Fields: fields, Pos: pos}, nil) {
-				return
-			}
+		t.Rows(yield)
+	}
+}
+
+// Table is a CSV of which the first row has been read.
+type Table struct {
+	Columns []string // the names in the first row
+	rows    *rows
+}
+
+// ReadTable reads the first row of what CSV reads, for those who must know the
+// columns before the first record.
+func ReadTable(r io.Reader, name string) (*Table, error) {
+	t := &Table{rows: newRows(r, name)}
+	header, pos, err := t.rows.next()
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("%s: the table is empty: a first row that names the columns is needed", name)
+	case err != nil:
+		return nil, err
+	}
+	t.Columns = header
+	if err := checkHeader(header); err != nil {
+		return nil, fmt.Errorf("%s: %w", pos, err)
+	}
+	return t, nil
+}
+
+// Rows is a Source of the rows that follow, for once.
+func (t *Table) Rows(yield func(Record, error) bool) {
+	for {
+		row, pos, err := t.rows.next()
+		if errors.Is(err, io.EOF) {
+			return
 		}
-		if !errors.Is(err, io.EOF) {
+		if err == nil && len(row) != len(t.Columns) {
+			err = fmt.Errorf("%s: row has %s: the header has %d (%.200s)", pos, count(int64(len(row)), "column"), len(t.Columns), strings.Join(t.Columns, ", "))
+		}
+		if err != nil {
 			yield(Record{Pos: pos}, err)
+			return
+		}
+		fields := make(map[string]string, len(row))
+		for i, column := range t.Columns {
+			fields[column] = row[i]
+		}
+		if !yield(Record{Arg: line(row), Fields: fields, Pos: pos}, nil) {
+			return
 		}
 	}
 }
@@ -130,20 +159,20 @@ func line(row []string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// table reads the rows of a CSV.
-type table struct {
+// rows reads the rows of a CSV.
+type rows struct {
 	name string
 	in   *rationed
 	csv  *csv.Reader
 	last int // line where the last row began
 }
 
-func newTable(r io.Reader, name string) *table {
+func newRows(r io.Reader, name string) *rows {
 	b := bufio.NewReader(r)
 	if mark, _ := b.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
 		_, _ = b.Discard(len(byteOrderMark)) // it is in the buffer
 	}
-	t := &table{name: name, in: &rationed{r: b}}
+	t := &rows{name: name, in: &rationed{r: b}}
 	t.csv = csv.NewReader(t.in)
 	t.csv.FieldsPerRecord = -1 // counted here, to say more
 	return t
@@ -154,8 +183,8 @@ const byteOrderMark = "\uFEFF"
 
 var errLongRow = fmt.Errorf("row is too long: at most %d bytes (1 MiB) are allowed; a quote may be open", queue.MaxPayloadBytes)
 
-// row is the next row and where it stands. At the end the error is io.EOF.
-func (t *table) row() ([]string, Position, error) {
+// next is the next row and where it stands. At the end the error is io.EOF.
+func (t *rows) next() ([]string, Position, error) {
 	t.in.left = queue.MaxPayloadBytes + readAhead
 	row, err := t.csv.Read()
 	pos := Position{Name: t.name}

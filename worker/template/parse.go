@@ -105,11 +105,14 @@ func isName(s string) bool {
 // reserved tells whether a name never means a field, here or in a command.
 func reserved(name string) bool { return slices.Contains(commandMarks, name) }
 
+// IsField tells whether {name} can stand for a field of that name.
+func IsField(name string) bool { return isName(name) && !reserved(name) }
+
 func (g grammar) knows(body string) bool {
 	if slices.Contains(g.marks, body) {
 		return true
 	}
-	return isName(body) && !reserved(body) && (g.anyField || slices.Contains(g.fields, body))
+	return IsField(body) && (g.anyField || slices.Contains(g.fields, body))
 }
 
 // suggest is the placeholder that was most likely meant, "" if none was. Of
@@ -129,7 +132,7 @@ const maxListed = 20
 func (g grammar) unknown(body, word string) error {
 	known := slices.Clone(g.marks)
 	for _, f := range g.fields {
-		if isName(f) && !reserved(f) {
+		if IsField(f) {
 			known = append(known, f)
 		}
 	}

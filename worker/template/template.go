@@ -130,6 +130,20 @@ func (t *Template) UsesOut() bool {
 	return t.uses(func(mark string) bool { return mark == "out" || mark == "outdir" })
 }
 
+// Fields are the names of the fields that the template uses, sorted.
+func (t *Template) Fields() []string {
+	var names []string
+	for _, word := range t.words {
+		for _, p := range word {
+			if p.mark && IsField(p.text) {
+				names = append(names, p.text)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 func (t *Template) uses(is func(mark string) bool) bool {
 	for _, word := range t.words {
 		for _, p := range word {
