@@ -24,9 +24,12 @@ type Options struct {
 	StdoutTerminal bool // Stdout is a terminal, the same as that of Stderr
 	Terminal       bool // Stderr is a terminal: a progress line that is drawn again in place
 
-	Width func() int // columns of the terminal, asked at each draw; nil, or a result below 1, is 80
-	Tag   bool       // each line of an item's output begins with its argument and a tab
-	Lines bool       // a group is some lines of an item that still runs: each is ended with a newline
+	// Width and Height are of the terminal, in columns and lines, asked at each
+	// draw; nil, or a result below 1, is 80 and 24.
+	Width, Height func() int
+
+	Tag   bool // each line of an item's output begins with its argument and a tab
+	Lines bool // a group is some lines of an item that still runs: each is ended with a newline
 }
 
 // Standard is the options for the standard streams of this process.
@@ -42,6 +45,10 @@ func Standard() Options {
 			width, _, _ := term.GetSize(err)
 			return width
 		},
+		Height: func() int {
+			_, height, _ := term.GetSize(err)
+			return height
+		},
 	}
 }
 
@@ -53,17 +60,19 @@ func Standard() Options {
 // without a newline gets one on a terminal, before a message, with Tag or
 // Lines, and where its worker was lost.
 //
-// On a terminal the progress is one line, drawn when it has changed, at most
-// ten times a second. Elsewhere it is a plain line on Stderr every ten
+// On a terminal the progress is one line, and below it up to five lines of the
+// items that have run the longest, as far as workers tell of them and the
+// terminal has room. It is drawn when it has changed, at most ten times a
+// second. Elsewhere it is a plain line on Stderr every ten
 // seconds, the first after ten, when counts have changed.
 //
 // All methods may be called at any time from any goroutine. Item and its Group
 // block while another item's group is open or the output does not take more;
 // Update, Write and Event do not.
 type Console struct {
-	width func() int
-	tag   bool
-	lines bool
+	width, height func() int
+	tag           bool
+	lines         bool
 
 	turn   sync.Mutex // held for an item's group; taken before screen
 	screen screen     // its lock is taken before state
@@ -74,6 +83,7 @@ type Console struct {
 	progress Snapshot
 	reported Snapshot
 	meter    meter
+	watched  watched
 	pending  []byte // messages wait here, so that who has one need not wait for the screen
 	dropped  int64  // messages that pending had no room for
 	closed   bool
@@ -92,10 +102,11 @@ func New(o Options) *Console {
 		every = drawEvery
 	}
 	c := &Console{
-		width: o.Width,
-		live:  o.Terminal,
-		tag:   o.Tag,
-		lines: o.Lines,
+		width:  o.Width,
+		height: o.Height,
+		live:   o.Terminal,
+		tag:    o.Tag,
+		lines:  o.Lines,
 		screen: screen{
 			stdout: stream{w: o.Stdout, terminal: o.StdoutTerminal, broken: make(chan struct{})},
 			stderr: stream{w: o.Stderr, terminal: o.Terminal},
@@ -152,8 +163,14 @@ func (c *Console) enqueue(p []byte) (closed bool) {
 }
 
 // Event puts what a person should know of an event on Stderr: that a worker is
-// suspect, and lines of its log.
-func (c *Console) Event(e Event) { _, _ = io.WriteString(c, e.line()) }
+// suspect, and lines of its log. Those of running and settled items go into the
+// progress and the time left.
+func (c *Console) Event(e Event) {
+	c.state.Lock()
+	c.watched.event(e, time.Now())
+	c.state.Unlock()
+	_, _ = io.WriteString(c, e.line())
+}
 
 // Broken is closed once nobody takes the items' stdout any more, as when it is
 // a pipe into a program that has ended.
@@ -218,7 +235,8 @@ func (c *Console) flush() {
 		p = fmt.Appendf(p, "sluice: %s dropped while the output was blocked\n", count(c.dropped, "message"))
 	}
 	if c.due && c.progress != c.reported {
-		p = append(p, c.progress.report(c.meter.perSecond(time.Now()))...)
+		now := time.Now()
+		p = append(p, c.progress.report(c.pace(now, c.watched.running(now)))...)
 		c.reported = c.progress
 		c.tick.Reset(reportEvery) // from the line, which may have waited for a group
 	}
@@ -230,24 +248,48 @@ func (c *Console) flush() {
 	}
 }
 
+// pace is how fast the run goes, and what that means for its end. state is
+// locked.
+func (c *Console) pace(now time.Time, running []RunningItem) pace {
+	s := c.progress
+	fresh := max(0, s.Running-int64(len(running)))
+	o := outlook{
+		took: c.watched.took, running: running, fresh: int(min(fresh, maxFresh)),
+		waiting: max(0, s.Total-s.finished()-int64(len(running))-fresh),
+		slots:   int(min(s.Slots, maxFresh)), paceOf: c.meter.grown(),
+	}
+	if f := s.finished(); f > 0 {
+		o.again = float64(c.watched.ended) / float64(f)
+	}
+	o.pace, _ = c.meter.perSecond(now)
+	return s.pace(o)
+}
+
 // draw puts the progress on a terminal. The screen is locked.
 func (c *Console) draw() {
-	if !c.live {
+	if !c.live || c.screen.drawn {
 		return
 	}
-	width := 0
-	if c.width != nil {
-		width = c.width()
-	}
-	if width < 1 {
-		width = 80
-	}
+	now := time.Now()
+	var lines []string
 	c.state.Lock()
-	line := ""
 	if c.progress != (Snapshot{}) {
-		rate, known := c.meter.perSecond(time.Now())
-		line = c.progress.line(width, rate, known)
+		width := ask(c.width, 80)
+		running := c.watched.running(now)
+		if line := c.progress.line(width, c.pace(now, running)); line != "" {
+			lines = append([]string{line}, itemLines(running, width, ask(c.height, 24)-2)...)
+		}
 	}
 	c.state.Unlock()
-	c.screen.draw(line)
+	c.screen.draw(lines)
+}
+
+// ask is a size of the terminal.
+func ask(size func() int, usual int) int {
+	if size != nil {
+		if n := size(); n > 0 {
+			return n
+		}
+	}
+	return usual
 }

@@ -61,7 +61,8 @@ type EventType string
 // The types of events, with the fields that each uses besides Worker.
 const (
 	ItemStarted   EventType = "started" // ID, Attempt
-	ItemSettled   EventType = "settled" // ID, Attempt, Verb, Cause and Exit (unless acked), Took; Began and Command if asked for
+	ItemSettled   EventType = "settled" // ID, Attempt, Token, Verb, Cause and Exit (unless acked), Took; Began and Command if asked for
+	ItemsRunning  EventType = "running" // Running: all that have run for a while, in place of what the worker said before
 	WorkerUnfit   EventType = "unfit"   // Text: why no item can run in it
 	WorkerSuspect EventType = "suspect" // Text: why; For: how long it claims nothing, 0 if unsaid
 	LogLine       EventType = "log"     // Text: one line
@@ -73,6 +74,7 @@ type Event struct {
 	Worker  string        `json:"worker,omitempty"`
 	ID      string        `json:"id,omitempty"`
 	Attempt int           `json:"attempt,omitempty"`
+	Token   uint64        `json:"token,omitempty"`
 	Verb    queue.Verb    `json:"verb,omitempty"`
 	Cause   queue.Cause   `json:"cause,omitempty"`
 	Exit    int           `json:"exit,omitempty"` // 128 and the signal for a command that was killed
@@ -81,6 +83,17 @@ type Event struct {
 	Command []byte        `json:"command,omitempty"` // as a shell would read it; any bytes
 	For     time.Duration `json:"for,omitempty"`
 	Text    string        `json:"text,omitempty"`
+	Running []RunningItem `json:"running,omitempty"`
+}
+
+// RunningItem is an item whose command runs.
+type RunningItem struct {
+	ID      string        `json:"id"`
+	Text    string        `json:"text,omitempty"` // what a person calls it; "": the id
+	For     time.Duration `json:"for"`            // how long it has run
+	Percent float64       `json:"percent"`        // how far it is by its own output, 0 to 100, if Known
+	Known   bool          `json:"known,omitempty"`
+	Said    time.Duration `json:"said,omitempty"` // how long it had run when it said so first
 }
 
 // line is the event as a person reads it, "" for one that the progress line

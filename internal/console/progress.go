@@ -11,29 +11,42 @@ import (
 type Snapshot struct {
 	Done, Total, Running, Delayed, Dead int64
 
-	Open bool // the input is still being read: Total may grow
+	Slots int64 // items that may run at once
+	Open  bool  // the input is still being read: Total may grow
 }
 
 // finished is the items that need no more work.
 func (s Snapshot) finished() int64 { return s.Done + s.Dead }
 
-// left is the time that the rest takes at this rate, to the next second. It is
-// unknown while the input is open or the rate is.
-func (s Snapshot) left(rate float64, known bool) (time.Duration, bool) {
+// maxFresh bounds the items that are taken to have begun just now.
+const maxFresh = 4096
+
+// pace is how fast a run goes.
+type pace struct {
+	rate      float64 // items a second; 0: unknown
+	left      time.Duration
+	leftKnown bool
+}
+
+// pace is what an outlook says of the run. Where it has no durations to go by
+// the rate has to do. The time left is unknown while the input is open.
+func (s Snapshot) pace(o outlook) pace {
+	p := pace{rate: o.pace}
 	rest := s.Total - s.finished()
 	switch {
 	case s.Open:
-		return 0, false
+		return p
 	case rest <= 0:
-		return 0, true
-	case !known:
-		return 0, false
+		p.leftKnown = true
+		return p
 	}
-	seconds := math.Ceil(float64(rest) / rate)
-	if seconds > math.MaxInt64/float64(time.Second) {
-		return 0, false
+	if p.left, p.leftKnown = o.left(); p.leftKnown || o.pace <= 0 {
+		return p
 	}
-	return time.Duration(seconds) * time.Second, true
+	if seconds := math.Ceil(float64(rest) / o.pace); seconds < math.MaxInt64/float64(time.Second) {
+		p.left, p.leftKnown = time.Duration(seconds)*time.Second, true
+	}
+	return p
 }
 
 // The parts of a progress line, in the order in which they stand.
@@ -51,25 +64,25 @@ const (
 var importance = [partCount]int{partDone, partDead, partLeft, partRate, partRunning, partRetrying}
 
 // parts are the texts of a progress line; "" is one with nothing to tell.
-func (s Snapshot) parts(rate float64, known bool) [partCount]string {
-	var p [partCount]string
-	p[partDone] = "done " + s.ratio()
-	p[partRunning] = fmt.Sprintf("running %d", s.Running)
+func (s Snapshot) parts(p pace) [partCount]string {
+	var texts [partCount]string
+	texts[partDone] = "done " + s.ratio()
+	texts[partRunning] = fmt.Sprintf("running %d", s.Running)
 	if s.Delayed > 0 {
-		p[partRetrying] = fmt.Sprintf("retrying %d", s.Delayed)
+		texts[partRetrying] = fmt.Sprintf("retrying %d", s.Delayed)
 	}
 	if s.Dead > 0 {
-		p[partDead] = fmt.Sprintf("dead %d", s.Dead)
+		texts[partDead] = fmt.Sprintf("dead %d", s.Dead)
 	}
-	p[partRate] = "--/s"
-	if known {
-		p[partRate] = Rate(rate)
+	texts[partRate] = "--/s"
+	if p.rate > 0 {
+		texts[partRate] = Rate(p.rate)
 	}
-	p[partLeft] = "-- left"
-	if d, ok := s.left(rate, known); ok {
-		p[partLeft] = Duration(d) + " left"
+	texts[partLeft] = "-- left"
+	if p.leftKnown {
+		texts[partLeft] = Duration(p.left) + " left"
 	}
-	return p
+	return texts
 }
 
 func (s Snapshot) ratio() string {
@@ -82,10 +95,10 @@ func (s Snapshot) ratio() string {
 // line is the progress in at most width-1 columns, so that the cursor stays on
 // the line. The least important parts go first; then the count itself becomes
 // shorter, and where not even that fits there is nothing.
-func (s Snapshot) line(width int, rate float64, known bool) string {
+func (s Snapshot) line(width int, p pace) string {
 	const gap = "  "
 	room := width - 1
-	all := s.parts(rate, known)
+	all := s.parts(p)
 	var shown [partCount]bool
 	used := -len(gap)
 	for _, i := range importance {
@@ -127,9 +140,9 @@ func (s Snapshot) short(room int) string {
 }
 
 // report is the progress as a line of a log.
-func (s Snapshot) report(rate float64, known bool) string {
+func (s Snapshot) report(p pace) string {
 	var texts []string
-	for _, text := range s.parts(rate, known) {
+	for _, text := range s.parts(p) {
 		if text != "" {
 			texts = append(texts, text)
 		}

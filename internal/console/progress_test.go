@@ -44,12 +44,15 @@ func TestProgressLine(t *testing.T) {
 		{"nothing to do", Snapshot{Running: 1}, unknown, 80, "done 0/0  running 1  --/s  0s left"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := test.s.line(test.width, test.rate, test.rate != unknown); got != test.want {
+			if got := test.s.line(test.width, byRate(test.s, test.rate)); got != test.want {
 				t.Errorf("width %d\n got %q\nwant %q", test.width, got, test.want)
 			}
 		})
 	}
 }
+
+// byRate is the pace of a run of which nothing but the rate is known.
+func byRate(s Snapshot, rate float64) pace { return s.pace(outlook{pace: max(rate, 0)}) }
 
 func TestProgressLineNeverWraps(t *testing.T) {
 	n := rapid.Int64Min(0)
@@ -59,8 +62,8 @@ func TestProgressLineNeverWraps(t *testing.T) {
 			Delayed: n.Draw(t, "delayed"), Dead: n.Draw(t, "dead"), Open: rapid.Bool().Draw(t, "open"),
 		}
 		width := rapid.IntRange(0, 200).Draw(t, "width")
-		rate := rapid.Float64Range(1e-9, 1e9).Draw(t, "rate")
-		line := s.line(width, rate, rapid.Bool().Draw(t, "known"))
+		rate := rapid.Float64Range(0, 1e9).Draw(t, "rate")
+		line := s.line(width, byRate(s, rate))
 		if len(line) > max(0, width-1) {
 			t.Fatalf("%d columns at width %d: %q", len(line), width, line)
 		}
@@ -75,7 +78,7 @@ func TestProgressLineNeverWraps(t *testing.T) {
 func TestReport(t *testing.T) {
 	s := Snapshot{Done: 132, Total: 200, Running: 4, Delayed: 1, Dead: 1}
 	const want = "sluice: done 132/200, running 4, retrying 1, dead 1, 13.4/s, 5s left\n"
-	if got := s.report(13.4, true); got != want {
+	if got := s.report(byRate(s, 13.4)); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -48,6 +48,14 @@ func (m *meter) add(at time.Time, n int64) {
 	m.samples = slices.Delete(m.samples, 0, drop)
 }
 
+// grown is the growth that the rate is reckoned from.
+func (m *meter) grown() int64 {
+	if len(m.samples) == 0 {
+		return 0
+	}
+	return m.last - m.samples[0].n
+}
+
 // perSecond is the rate now; it is unknown in the first second and until the
 // count has grown.
 func (m *meter) perSecond(now time.Time) (rate float64, known bool) {
@@ -55,7 +63,7 @@ func (m *meter) perSecond(now time.Time) (rate float64, known bool) {
 		return 0, false
 	}
 	first := m.samples[0]
-	span, grown := now.Sub(first.at), m.last-first.n
+	span, grown := now.Sub(first.at), m.grown()
 	if span < rateAfter || grown <= 0 {
 		return 0, false
 	}

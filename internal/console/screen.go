@@ -3,23 +3,24 @@ package console
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 )
 
-// The cursor rests at the start of the progress line, not behind it: when a
-// terminal becomes narrower and breaks the line in two, it is still at the
-// start, and erasing what is below takes both parts.
+// The cursor rests at the start of the progress, not behind it: when a terminal
+// becomes narrower and breaks a line in two, it is still at the start, and
+// erasing what is below takes all parts.
 const erase = "\r\x1b[J"
 
-// screen is the two outputs and the progress line. Its lock is held while
+// screen is the two outputs and the progress below them. Its lock is held while
 // writing.
 type screen struct {
 	sync.Mutex
 	stdout, stderr stream
 
 	busy  bool   // an item's group is open
-	shown string // the progress line that stands on the terminal
-	drawn bool   // a line was drawn since the last tick
+	shown string // the progress that stands on the terminal
+	drawn bool   // it was drawn since the last tick
 }
 
 // stream is one output and whether its last line lacks a newline.
@@ -66,18 +67,27 @@ func (s *screen) message(p []byte) {
 	s.write(Stderr, p)
 }
 
-// draw shows a progress line in place of the one that is shown, at most once
-// between two ticks.
-func (s *screen) draw(line string) {
-	if s.drawn || line == s.shown {
+// draw shows lines of progress in place of those that are shown, at most once
+// between two ticks. None may be as wide as the terminal, and all together not
+// as high.
+func (s *screen) draw(lines []string) {
+	text := strings.Join(lines, "\r\n")
+	if s.drawn || text == s.shown {
 		return
 	}
-	s.clear()
-	if line != "" {
-		s.stderr.write([]byte(line + "\r"))
-		s.stderr.open = false
+	var b []byte
+	if s.shown != "" {
+		b = append(b, erase...)
 	}
-	s.shown, s.drawn = line, true
+	if text != "" {
+		b = append(append(b, text...), '\r')
+	}
+	if up := len(lines) - 1; up > 0 {
+		b = fmt.Appendf(b, "\x1b[%dA", up)
+	}
+	s.stderr.write(b) // at once, so that nothing flickers
+	s.stderr.open = false
+	s.shown, s.drawn = text, true
 }
 
 func (s *screen) clear() {

@@ -33,7 +33,8 @@ type Summary struct {
 	DoneBefore, DeadBefore int64 // items that an earlier run has ended
 
 	Done, Dead int64
-	Left       int64 // neither done nor dead, as after an interrupt
+	Cancelled  int64
+	Left       int64 // to be done yet, as after an interrupt
 	Elapsed    time.Duration
 
 	Records []queue.Record // the dead items; any of another state are passed over
@@ -47,6 +48,9 @@ func (s Summary) Print(w io.Writer) error {
 	var b bytes.Buffer
 	b.WriteString(s.input())
 	fmt.Fprintf(&b, "%d done, %d dead", s.Done, s.Dead)
+	if s.Cancelled > 0 {
+		fmt.Fprintf(&b, ", %d cancelled", s.Cancelled)
+	}
 	if s.Left > 0 {
 		fmt.Fprintf(&b, ", %d left", s.Left)
 	}
