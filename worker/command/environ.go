@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sluice.dev/internal/payload"
 	"sluice.dev/worker"
 )
 
@@ -34,7 +35,7 @@ func baseEnv(inherited []string, o Options) []string {
 	// From the back, since the last entry of a name is the one that counts.
 	for _, kv := range slices.Backward(slices.Concat(inherited, o.Env)) {
 		name, _, ok := strings.Cut(kv, "=")
-		if !ok || drop[name] {
+		if !ok || drop[name] || strings.HasPrefix(name, payload.ArgPrefix) {
 			continue
 		}
 		drop[name] = true
@@ -47,9 +48,9 @@ func baseEnv(inherited []string, o Options) []string {
 	return slices.Clip(env) // so that each item's append copies
 }
 
-// environ is the environment of one attempt.
-func (h *Handler) environ(a *worker.Attempt) []string {
-	return append(h.env,
+// environ is the environment of one attempt at an item with these fields.
+func (h *Handler) environ(a *worker.Attempt, p payload.Payload) []string {
+	return append(append(h.env, p.Environ()...),
 		envItemID+"="+a.Item.ID,
 		envAttempt+"="+strconv.Itoa(a.Attempt),
 		envToken+"="+strconv.FormatUint(a.Token, 10),

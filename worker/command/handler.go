@@ -4,8 +4,8 @@
 //
 // A command gets its words as they are, without a shell between, an empty
 // stdin, and the item's particulars in its environment: SLUICE_ITEM_ID,
-// SLUICE_ATTEMPT, SLUICE_TOKEN, SLUICE_SLOT, SLUICE_WORKER and, under an item
-// deadline, SLUICE_DEADLINE_SECONDS.
+// SLUICE_ATTEMPT, SLUICE_TOKEN, SLUICE_SLOT, SLUICE_WORKER, SLUICE_ARG_NAME for
+// each field and, under an item deadline, SLUICE_DEADLINE_SECONDS.
 //
 // Its stdout and stderr are files, so that nothing it leaves behind can hold
 // the item up. A command that opens /dev/stdout or /dev/stderr anew with ">"
@@ -41,6 +41,7 @@ type Handler struct {
 	program string   // where the command is; "" when its name is made from the item
 	devNull *os.File // everybody's stdin
 	scratch captures
+	running runs
 	oom     *oomCounter
 }
 

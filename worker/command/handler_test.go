@@ -47,6 +47,7 @@ func TestEnvironment(t *testing.T) {
 	t.Setenv("SLUICE_TEST_SECRET", "secret")
 	t.Setenv("SLUICE_TEST_CHANGED", "old")
 	t.Setenv("SLUICE_WORKER", "somebody else")
+	t.Setenv("SLUICE_ARG_TAKE", "of another item")
 	con := &shown{}
 	h := newHandler(t, Options{
 		Console:      con,
@@ -54,7 +55,7 @@ func TestEnvironment(t *testing.T) {
 		Env:          []string{"SLUICE_TEST_CHANGED=first", "SLUICE_TEST_CHANGED=a=b\nc", "SLUICE_TEST_PASSED=x"},
 		Unset:        []string{"SLUICE_TEST_SECRET", "SLUICE_TEST_PASSED", "SLUICE_WORKER"},
 	}, "sh", "-c", "env -0", "{}")
-	wantDone(t, h.Handle(t.Context(), attempt(t, payload.Payload{})))
+	wantDone(t, h.Handle(t.Context(), attempt(t, payload.Payload{Fields: map[string]string{"shot-no": "a 1"}})))
 	var got []string
 	for kv := range strings.SplitSeq(con.stdout, "\x00") {
 		if strings.HasPrefix(kv, "SLUICE_") {
@@ -63,7 +64,7 @@ func TestEnvironment(t *testing.T) {
 	}
 	slices.Sort(got)
 	want := []string{
-		"SLUICE_ATTEMPT=2", "SLUICE_DEADLINE_SECONDS=90", "SLUICE_ITEM_ID=item-1", "SLUICE_SLOT=3",
+		"SLUICE_ARG_SHOT_NO=a 1", "SLUICE_ATTEMPT=2", "SLUICE_DEADLINE_SECONDS=90", "SLUICE_ITEM_ID=item-1", "SLUICE_SLOT=3",
 		"SLUICE_TEST_CHANGED=a=b\nc", "SLUICE_TEST_KEPT=kept", "SLUICE_TOKEN=7", "SLUICE_WORKER=run-w1",
 	}
 	if !slices.Equal(got, want) {
@@ -155,6 +156,7 @@ func TestNewRefusesBadOptions(t *testing.T) {
 		{Options{Existing: "perhaps"}, `"perhaps"`},
 		{Options{Env: []string{"NOVALUE"}}, `"NOVALUE"`},
 		{Options{Env: []string{"SLUICE_TOKEN=1"}}, "SLUICE_TOKEN"},
+		{Options{Env: []string{"SLUICE_ARG_SHOT=1"}}, "SLUICE_ARG_SHOT is set for each item"},
 		{Options{Output: pattern}, "{out}"},
 		{Options{Dir: "/no/such/folder"}, "/no/such/folder"},
 	} {

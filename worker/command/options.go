@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"sluice.dev/internal/payload"
+	"sluice.dev/internal/progress"
 	"sluice.dev/worker"
 	"sluice.dev/worker/publish"
 	"sluice.dev/worker/template"
@@ -52,7 +54,14 @@ type Options struct {
 	// command runs, in place of all of it at the end.
 	LineBuffer bool
 	Console    Console // nil: output is dropped, but for the tail of stderr in a Failure
-	Logger     *slog.Logger
+	// Keep gives an attempt files of its own for its output, which outlive it,
+	// in place of scratch files. After an error the attempt runs with those.
+	// It is called from many goroutines at once. nil: nothing is kept.
+	Keep func(a *worker.Attempt) (*Kept, error)
+	// Progress finds in an item's output how far it is, for Running. nil: the
+	// ways that package progress knows.
+	Progress *progress.Pattern
+	Logger   *slog.Logger
 }
 
 // Console receives an item's whole stdout and stderr when its command has
@@ -135,7 +144,7 @@ func (o Options) checkEnv() error {
 		switch {
 		case !ok || name == "" || strings.Contains(kv, "\x00"):
 			return fmt.Errorf("environment entry %q is malformed: NAME=value is allowed", kv)
-		case slices.Contains(ownNames, name):
+		case slices.Contains(ownNames, name) || strings.HasPrefix(name, payload.ArgPrefix):
 			return fmt.Errorf("environment entry %q: %s is set for each item and cannot be given", kv, name)
 		}
 	}

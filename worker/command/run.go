@@ -26,15 +26,16 @@ func (h *Handler) run(ctx context.Context, a *worker.Attempt, v template.Values)
 			return "", h.notStarted(err)
 		}
 	}
-	c, err := h.scratch.get()
+	c, end, err := h.open(a)
 	if err != nil {
 		return "", startLater(err)
 	}
-	defer h.scratch.put(c)
-	g, err := startGroup(path, argv, h.environ(a), [3]uintptr{h.devNull.Fd(), c.stdout.Fd(), c.stderr.Fd()})
+	defer end()
+	g, err := startGroup(path, argv, h.environ(a, v.Payload), [3]uintptr{h.devNull.Fd(), c.stdout.Fd(), c.stderr.Fd()})
 	if err != nil {
 		return "", h.notStarted(err)
 	}
+	defer h.running.start(a, c, h.o.Progress)()
 	w := h.watch(ctx, g, c)
 	shown := h.follow(a, c)
 	err = g.await()
