@@ -166,8 +166,8 @@ func (c *Controller) reconcile(a *Actions, now time.Time) {
 		j.Status.StartTime = new(metav1.NewTime(now))
 	}
 	c.judge(now)
-	if c.verdict != nil {
-		c.end(a, now, false)
+	if c.verdict != nil { // what success makes superfluous has not failed
+		c.end(a, now, c.verdict.Type == batchv1.JobSuccessCriteriaMet)
 	} else {
 		c.manage(a, now)
 		if c.complete() {

@@ -171,7 +171,7 @@ func TestJob(t *testing.T) {
 				}
 				return run{lasts: time.Second}
 			},
-			"SuccessCriteriaMet:SuccessPolicy Complete:SuccessPolicy ", "2/1", "0@0s 1@0s 2@0s", 3},
+			"SuccessCriteriaMet:SuccessPolicy Complete:SuccessPolicy ", "2/0", "0@0s 1@0s 2@0s", 3},
 		{"successPolicy by count",
 			func(s *batchv1.JobSpec) {
 				indexed(5, 1)(s)

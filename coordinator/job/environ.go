@@ -62,6 +62,20 @@ func variables(p *corev1.Pod, c *corev1.Container) (map[string]string, error) {
 	return vars, nil
 }
 
+// Command is the command line that a container of a pod states, with its own
+// variables, which both are expanded as Kubernetes does: each variable by those
+// before it, the words by all. The words are none where the image is to have
+// them. An error names the variable that cannot be known here.
+func Command(p *corev1.Pod, c *corev1.Container) (argv []string, vars map[string]string, err error) {
+	if vars, err = variables(p, c); err != nil {
+		return nil, nil, err
+	}
+	for _, arg := range slices.Concat(c.Command, c.Args) {
+		argv = append(argv, expand(arg, vars))
+	}
+	return argv, vars, nil
+}
+
 // environ is what a container's command finds: what is inherited, which stands
 // for the image's environment, replaced by vars.
 func environ(inherited []string, hostname string, vars map[string]string) []string {

@@ -39,15 +39,9 @@ func (r *Runner) mark(pod *corev1.Pod, c *corev1.Container) string {
 
 // command is what a container runs.
 func (r *Runner) command(pod *corev1.Pod, c *corev1.Container) (*exec.Cmd, error) {
-	vars, err := variables(pod, c)
+	argv, vars, err := Command(pod, c)
 	if err != nil {
 		return nil, err
-	}
-	var argv []string
-	for _, list := range [][]string{c.Command, c.Args} {
-		for _, arg := range list {
-			argv = append(argv, expand(arg, vars))
-		}
 	}
 	if len(argv) == 0 {
 		return nil, errors.New("the container has no command")

@@ -21,11 +21,11 @@ type Count struct {
 }
 
 // Launcher keeps the worker processes of one run. It is safe for concurrent
-// use. A process should have one at a time: it becomes the parent of all its
-// orphaned descendants.
+// use. A process that has several at a time gives them Options.Orphans: it is the
+// parent of all its orphaned descendants, whoever's they are.
 type Launcher struct {
 	o        Options
-	orphans  *proc.Orphans
+	orphans  *proc.Orphans // nil when they are the program's
 	lifeline *proc.Lifeline
 	guard    *guard // nil where there is none
 
@@ -48,20 +48,29 @@ func New(o Options) (*Launcher, error) {
 		return nil, err
 	}
 	l := &Launcher{o: o, taken: make([]bool, len(o.Slots))}
-	if l.orphans, err = proc.Adopt(); err != nil {
-		return nil, fmt.Errorf("local: %w", err)
+	if o.Orphans == nil {
+		if l.orphans, err = proc.Adopt(); err != nil {
+			return nil, fmt.Errorf("local: %w", err)
+		}
 	}
 	if l.lifeline, err = proc.NewLifeline(); err != nil {
-		l.orphans.Close()
+		l.abandon()
 		return nil, fmt.Errorf("local: %w", err)
 	}
 	if guarded {
 		if l.guard, err = startGuard(o, l.lifeline); err != nil {
-			l.orphans.Close()
+			l.abandon()
 			return nil, errors.Join(err, l.lifeline.Close())
 		}
 	}
 	return l, nil
+}
+
+// abandon leaves later orphans to themselves, unless they are the program's.
+func (l *Launcher) abandon() {
+	if l.orphans != nil {
+		l.orphans.Close()
+	}
 }
 
 // Active counts the workers that may take new items. It never fails.
@@ -189,7 +198,7 @@ func (l *Launcher) Close(ctx context.Context) error {
 func (l *Launcher) close(ctx context.Context) error {
 	l.Kill()
 	errs := []error{l.Wait(ctx)}
-	if errs[0] == nil {
+	if errs[0] == nil && l.orphans != nil {
 		killed, err := l.orphans.Kill(ctx)
 		if killed > 0 {
 			l.o.Logger.Warn("killed processes that had left their items", "processes", killed)
@@ -203,6 +212,6 @@ func (l *Launcher) close(ctx context.Context) error {
 	if l.guard != nil {
 		errs = append(errs, l.guard.wait(ctx))
 	}
-	l.orphans.Close()
+	l.abandon()
 	return errors.Join(errs...)
 }

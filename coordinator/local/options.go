@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+
+	"sluice.dev/internal/proc"
 )
 
 // MaxPrefixBytes bounds Options.Prefix.
@@ -45,6 +47,11 @@ type Options struct {
 	// items have ended; when it returns earlier, the worker's further writes
 	// fail. Default: they are read and dropped.
 	Frames func(id string, r io.ReadCloser)
+	// Orphans are those that the program has adopted itself, since it has
+	// several launchers at a time: Kill and Close of them are then its own, at
+	// the end of the last. Default: the launcher adopts them, and kills them
+	// in Close.
+	Orphans *proc.Orphans
 	// Stderr is where workers and guard write what they have to say
 	// themselves, to stdout too; default os.Stderr. They write to it directly.
 	Stderr *os.File
