@@ -75,7 +75,8 @@ type Controller interface {
 // Operator is what a person does to a queue, its batches and its items.
 type Operator interface {
 	// OpenBatch makes a batch before its first item, where it has more to
-	// say than a name. Opening it again with the same After is no error.
+	// say than a name. Opening it again is no error if After is the same and
+	// Deadline too, or not stated.
 	OpenBatch(ctx context.Context, b Batch) error
 	// ChangeBatch does v to a batch, whatever its size, at the cost of its
 	// leased items. ErrNotFound if there is none of that name; ErrCommitted
@@ -101,7 +102,7 @@ type Operator interface {
 type Batch struct {
 	Name     string
 	After    string        // the batch that must be Complete before this one's items are ready
-	Deadline time.Duration // from now; what is unfinished then is cancelled; 0 is none
+	Deadline time.Duration // from when it is made; what is unfinished then is cancelled; 0 states none
 }
 
 // BatchVerb changes a batch.
@@ -149,6 +150,7 @@ type Depth struct {
 	Blocked, Delayed, Ready, Leased, Done, Dead, Cancelled int64
 
 	Held    int64         // of Ready: those that no one may claim, since their batch is suspended or the queue paused
+	Paused  bool          // the queue is, as its batches say too: all of Ready is held
 	NextDue time.Duration // until the first delayed item or lease deadline; negative if there is none
 }
 
@@ -215,7 +217,7 @@ func (b BatchInfo) State() string {
 	case !b.Sealed:
 		return "Open"
 	}
-	return "Sealed"
+	return "Running"
 }
 
 // Complete tells whether everything that the batch will ever hold is done.

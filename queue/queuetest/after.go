@@ -93,12 +93,23 @@ var afterSentences = []sentence{
 	}},
 	{"opening a batch again is no error, unless it says something else", func(q *subject) {
 		q.open(queue.Batch{Name: "first"})
-		q.open(queue.Batch{Name: "then", After: "first"})
-		q.open(queue.Batch{Name: "then", After: "first"})
-		for _, b := range []queue.Batch{{Name: "then"}, {Name: "first", After: "then"}} {
+		for range 2 {
+			q.open(queue.Batch{Name: "then", After: "first"})
+			q.open(queue.Batch{Name: "timed", Deadline: long})
+		}
+		q.open(queue.Batch{Name: "timed"}) // states nothing
+		for _, b := range []queue.Batch{
+			{Name: "then"},
+			{Name: "first", After: "then"},
+			{Name: "first", Deadline: long},
+			{Name: "timed", Deadline: long + time.Second},
+		} {
 			if err := q.d.OpenBatch(q.ctx, b); err == nil || errors.Is(err, queue.ErrNotFound) {
 				q.Errorf("OpenBatch(%+v) against what was said before: %v", b, err)
 			}
+		}
+		if d := q.batch("first").Deadline; d != 0 {
+			q.Errorf("a refused deadline is in force, in %s", d)
 		}
 	}},
 	{"a batch that another waits for is not deleted before that one", func(q *subject) {

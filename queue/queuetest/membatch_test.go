@@ -16,6 +16,7 @@ type memBatch struct {
 	queue.BatchInfo
 	waits       bool
 	made, until time.Time
+	deadline    time.Duration // that was stated
 }
 
 func (m *memQueue) find(name string) *memBatch {
@@ -114,10 +115,13 @@ func (m *memQueue) OpenBatch(ctx context.Context, o queue.Batch) error {
 		return fmt.Errorf("mem: after %q: %w", o.After, queue.ErrNotFound)
 	case b != nil && b.After != o.After:
 		return fmt.Errorf("mem: batch %q comes after %q", o.Name, b.After)
+	case b != nil && o.Deadline != 0 && b.deadline != o.Deadline:
+		return fmt.Errorf("mem: batch %q has a deadline of %s", o.Name, b.deadline)
 	case b != nil:
 		return nil
 	}
 	b := m.batch(o.Name)
+	b.deadline = o.Deadline
 	b.After, b.waits = o.After, o.After != "" && !m.info(m.find(o.After)).Complete()
 	if o.Deadline > 0 {
 		b.until = m.now().Add(o.Deadline)

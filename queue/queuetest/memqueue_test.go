@@ -228,7 +228,7 @@ func (m *memQueue) Seal(ctx context.Context, batch string) error {
 }
 
 func (m *memQueue) count(keep func(*entry) bool) queue.Depth {
-	d := queue.Depth{NextDue: -1}
+	d := queue.Depth{NextDue: -1, Paused: m.paused}
 	for _, e := range m.entries {
 		if !keep(e) {
 			continue

@@ -65,6 +65,16 @@ var steerMutants = []Mutant{
 			return err
 		}
 	})},
+	{"lets a batch be opened with another deadline", tamper(func(t *tampered) {
+		t.openBatch = func(ctx context.Context, b queue.Batch) error {
+			err := t.Driver.OpenBatch(ctx, b)
+			if err != nil && !errors.Is(err, queue.ErrNotFound) && b.Deadline != 0 {
+				b.Deadline = 0
+				return t.Driver.OpenBatch(ctx, b)
+			}
+			return err
+		}
+	})},
 	{"refuses to open a batch again", tamper(func(t *tampered) {
 		var opened memory[string, bool]
 		t.openBatch = func(ctx context.Context, b queue.Batch) error {

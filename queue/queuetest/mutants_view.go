@@ -15,6 +15,7 @@ var viewMutants = []Mutant{
 	{"counts what is delayed as ready", onDepth(func(d *queue.Depth) { d.Ready, d.Delayed = d.Ready+d.Delayed, 0 })},
 	{"counts what is dead as done", onDepth(func(d *queue.Depth) { d.Done, d.Dead = d.Done+d.Dead, 0 })},
 	{"counts what is ready as held", onDepth(func(d *queue.Depth) { d.Held = d.Ready })},
+	{"does not say that the queue is paused", onDepth(func(d *queue.Depth) { d.Paused = false })},
 	{"does not say what is due next", onDepth(func(d *queue.Depth) { d.NextDue = 0 })},
 	{"says that nothing is due", onDepth(func(d *queue.Depth) { d.NextDue = -1 })},
 	{"counts as it was a call ago", tamper(func(t *tampered) {

@@ -8,7 +8,7 @@ import (
 )
 
 var pauseSentences = []sentence{
-	{"a paused queue gives nothing and holds all that is ready", func(q *subject) {
+	{"a paused queue says so, gives nothing and holds all that is ready", func(q *subject) {
 		w := q.worker("w")
 		q.putIDs("a", "b")
 		q.put(queue.Item{ID: "x", Batch: "x"})
@@ -16,15 +16,15 @@ var pauseSentences = []sentence{
 		q.pause(true)
 		q.pause(true)
 		w.claimsNothing()
-		q.wantDepth(queue.Depth{Ready: 2, Held: 2, Leased: 1})
-		q.wantBatch("x", queue.Depth{Ready: 1, Held: 1})
+		q.wantDepth(queue.Depth{Ready: 2, Held: 2, Leased: 1, Paused: true})
+		q.wantBatch("x", queue.Depth{Ready: 1, Held: 1, Paused: true})
 		q.wantOutcome(queue.Item{ID: "c"}, queue.Added)
 		if err := w.extend(l); err != nil {
 			q.Errorf("extend while the queue is paused: %v", err)
 		}
 		w.commits(l, "record")
 		w.acks(l)
-		q.wantDepth(queue.Depth{Ready: 3, Held: 3, Done: 1})
+		q.wantDepth(queue.Depth{Ready: 3, Held: 3, Done: 1, Paused: true})
 		q.pause(false)
 		q.wantDepth(queue.Depth{Ready: 3, Done: 1})
 		w.claims("b", "c", "x")
@@ -60,7 +60,7 @@ var pauseSentences = []sentence{
 		q.putIDs("a")
 		q.worker("w").claims("a")
 		q.pause(true)
-		q.after(2*short, queue.Depth{Ready: 1, Held: 1})
+		q.after(2*short, queue.Depth{Ready: 1, Held: 1, Paused: true})
 		q.worker("w").claimsNothing()
 		q.pause(false)
 		q.worker("w").claims("a")

@@ -121,15 +121,15 @@ var steerSentences = []sentence{
 			q.wantErr(fmt.Sprintf("%s of an unknown batch", v), q.d.ChangeBatch(q.ctx, "unknown", v), queue.ErrNotFound)
 		}
 	}},
-	{"an open batch is shown as open, a sealed one as sealed", func(q *subject) {
+	{"a batch is shown as open until it is sealed, then as running until it is complete", func(q *subject) {
 		q.open(queue.Batch{Name: "x"})
 		q.put(queue.Item{ID: "a", Batch: "x"})
 		if s := q.batch("x").State(); s != "Open" {
 			q.Errorf("x is shown as %s, want Open", s)
 		}
 		q.seal("x")
-		if s := q.batch("x").State(); s != "Sealed" {
-			q.Errorf("x is shown as %s, want Sealed", s)
+		if s := q.batch("x").State(); s != "Running" {
+			q.Errorf("x is shown as %s, want Running", s)
 		}
 		w := q.worker("w")
 		w.acks(w.claims("a")[0])

@@ -37,7 +37,8 @@ const (
 
 var walkBatches = []string{walkFirst, "y", "z", walkAfter}
 
-func (m *model) depth(batch string) (d queue.Depth) {
+func (m *model) depth(batch string) queue.Depth {
+	d := queue.Depth{Paused: m.paused}
 	for _, it := range m.known {
 		if batch != "" && it.Batch != batch {
 			continue
