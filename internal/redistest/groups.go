@@ -26,17 +26,28 @@ type Watched struct {
 // and returns when Sentinel would notice that the primary dies.
 func StartWatched(t testing.TB, options ...string) *Watched {
 	t.Helper()
-	w := &Watched{Primary: Start(t, options...)}
+	return startWatched(t, plain(t), options)
+}
+
+// StartWatchedTLS starts them to speak TLS alone, as StartTLS does.
+func StartWatchedTLS(t testing.TB, options ...string) *Watched {
+	t.Helper()
+	return startWatched(t, secured(t), options)
+}
+
+func startWatched(t testing.TB, server maker, options []string) *Watched {
+	t.Helper()
+	w := &Watched{Primary: server(options...).launch(t)}
 	host, port, err := net.SplitHostPort(w.Primary.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Replica = Start(t, append([]string{"--replicaof", host + " " + port}, options...)...)
-	w.sentinel = &Server{Dir: t.TempDir()}
+	w.Replica = server(append([]string{"--replicaof", host + " " + port}, options...)...).launch(t)
+	w.sentinel = server()
 	config := filepath.Join(w.sentinel.Dir, "conf")
 	text := strings.Join([]string{
 		"sentinel monitor " + primaryName + " " + host + " " + port + " 1",
-		"sentinel down-after-milliseconds " + primaryName + " 500",
+		"sentinel down-after-milliseconds " + primaryName + " 3000", // a busy machine is silent for a second
 		"sentinel failover-timeout " + primaryName + " 2000",
 	}, "\n") + "\n"
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
@@ -56,13 +67,24 @@ func StartWatched(t testing.TB, options ...string) *Watched {
 }
 
 // URL is the Sentinel's address for a driver.
-func (w *Watched) URL() string { return "redis+sentinel://" + w.sentinel.Addr + "/" + primaryName }
+func (w *Watched) URL() string { return w.sentinel.url("+sentinel", w.sentinel.Addr+"/"+primaryName) }
 
 // Cluster is three servers that share the slots among them.
 type Cluster struct{ Nodes []*Server }
 
 // StartCluster starts them and returns when each knows all the slots.
 func StartCluster(t testing.TB, options ...string) *Cluster {
+	t.Helper()
+	return startCluster(t, plain(t), options)
+}
+
+// StartClusterTLS starts them to speak TLS alone, as StartTLS does.
+func StartClusterTLS(t testing.TB, options ...string) *Cluster {
+	t.Helper()
+	return startCluster(t, secured(t), options)
+}
+
+func startCluster(t testing.TB, server maker, options []string) *Cluster {
 	t.Helper()
 	const nodes, slots = 3, 16384
 	c := &Cluster{}
@@ -75,7 +97,7 @@ func StartCluster(t testing.TB, options ...string) *Cluster {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.Nodes = append(c.Nodes, Start(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", port}, options...)...))
+		c.Nodes = append(c.Nodes, server(append([]string{"--cluster-enabled", "yes", "--cluster-port", port}, options...)...).launch(t))
 		at := len(c.Nodes) - 1
 		c.Nodes[at].do(t, "CLUSTER", "SET-CONFIG-EPOCH", at+1)
 		c.Nodes[at].do(t, "CLUSTER", "ADDSLOTSRANGE", at*slots/nodes, (at+1)*slots/nodes-1)
@@ -100,12 +122,12 @@ func (c *Cluster) URL() string {
 	for i, s := range c.Nodes {
 		addrs[i] = s.Addr
 	}
-	return "redis+cluster://" + strings.Join(addrs, ",")
+	return c.Nodes[0].url("+cluster", strings.Join(addrs, ","))
 }
 
 func (s *Server) do(t testing.TB, args ...any) {
 	t.Helper()
-	c := redis.NewClient(&redis.Options{Addr: s.Addr})
+	c := s.client()
 	defer func() { _ = c.Close() }()
 	if err := c.Do(t.Context(), args...).Err(); err != nil {
 		t.Fatalf("%v: %v", args, err)
@@ -115,7 +137,7 @@ func (s *Server) do(t testing.TB, args ...any) {
 // until waits for a state of the server.
 func (s *Server) until(t testing.TB, what string, reached func(context.Context, *redis.Client) bool) {
 	t.Helper()
-	c := redis.NewClient(&redis.Options{Addr: s.Addr})
+	c := s.client()
 	defer func() { _ = c.Close() }()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()

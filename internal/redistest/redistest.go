@@ -28,6 +28,14 @@ type Server struct {
 	args  []string
 	cmd   *exec.Cmd
 	tls   *tls.Config // nil without TLS
+	certs string      // the folder of the certificates with TLS
+}
+
+// maker makes a server with options, which launch then starts.
+type maker func(options ...string) *Server
+
+func plain(t testing.TB) maker {
+	return func(options ...string) *Server { return &Server{Dir: t.TempDir(), args: options} }
 }
 
 // Start starts a server with more options, such as "--appendonly", "yes". It
@@ -35,7 +43,7 @@ type Server struct {
 // it cannot find shows nothing.
 func Start(t testing.TB, options ...string) *Server {
 	t.Helper()
-	return (&Server{Dir: t.TempDir(), args: options}).launch(t)
+	return plain(t)(options...).launch(t)
 }
 
 func (s *Server) launch(t testing.TB) *Server {
@@ -80,7 +88,7 @@ func (s *Server) start(ctx context.Context) error {
 	if err := s.cmd.Start(); err != nil {
 		return err
 	}
-	client := redis.NewClient(&redis.Options{Addr: s.Addr, MaxRetries: -1, TLSConfig: s.tls})
+	client := s.client()
 	defer func() { _ = client.Close() }()
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -100,12 +108,19 @@ func (s *Server) start(ctx context.Context) error {
 	}
 }
 
+func (s *Server) client() *redis.Client {
+	return redis.NewClient(&redis.Options{Addr: s.Addr, MaxRetries: -1, TLSConfig: s.tls})
+}
+
 // URL is the server's address for a driver.
-func (s *Server) URL() string {
+func (s *Server) URL() string { return s.url("", s.Addr) }
+
+// url is the address of a kind of store that is found at these hosts.
+func (s *Server) url(kind, hosts string) string {
 	if s.tls != nil {
-		return "rediss://" + s.Addr + "?" + certificates(s.Dir).Encode()
+		return "rediss" + kind + "://" + hosts + "?" + certificates(s.certs).Encode()
 	}
-	return "redis://" + s.Addr
+	return "redis" + kind + "://" + hosts
 }
 
 // Kill ends the server as a crash would. Restart brings it back.

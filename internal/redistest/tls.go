@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
@@ -21,17 +22,27 @@ import (
 // its clients. The authority for both is of this test; URL names the files.
 func StartTLS(t testing.TB, options ...string) *Server {
 	t.Helper()
-	s := &Server{Dir: t.TempDir()}
-	pair := certify(t, s.Dir)
-	ca := x509.NewCertPool()
-	ca.AddCert(pair.Leaf)
-	s.tls = &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: ca, MinVersion: tls.VersionTLS12}
-	f := certificates(s.Dir)
-	s.args = append([]string{"--tls-ca-cert-file", f.Get("ca"), "--tls-cert-file", f.Get("cert"), "--tls-key-file", f.Get("key")}, options...)
-	return s.launch(t)
+	return secured(t)(options...).launch(t)
 }
 
-// certificates are the files in a server's folder, as a URL's parameters. One
+// secured makes servers that share one authority and speak TLS to each other
+// too.
+func secured(t testing.TB) maker {
+	t.Helper()
+	dir := t.TempDir()
+	pair := certify(t, dir)
+	ca := x509.NewCertPool()
+	ca.AddCert(pair.Leaf)
+	config := &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: ca, MinVersion: tls.VersionTLS12}
+	f := certificates(dir)
+	args := []string{"--tls-ca-cert-file", f.Get("ca"), "--tls-cert-file", f.Get("cert"), "--tls-key-file", f.Get("key"),
+		"--tls-replication", "yes", "--tls-cluster", "yes"}
+	return func(options ...string) *Server {
+		return &Server{Dir: t.TempDir(), args: slices.Concat(args, options), tls: config, certs: dir}
+	}
+}
+
+// certificates are the files in a folder, as a URL's parameters. One
 // certificate does for all: it is its own authority.
 func certificates(dir string) url.Values {
 	cert := filepath.Join(dir, "cert.pem")

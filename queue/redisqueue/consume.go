@@ -16,24 +16,52 @@ func (d *Driver) Exchange(ctx context.Context, x queue.Exchange) (queue.Reply, e
 	if err := checkWorker(x.Worker); err != nil {
 		return queue.Reply{}, err
 	}
-	args := make([]any, 0, 3+5*len(x.Settle))
-	args = append(args, x.Worker, x.Seq, x.Claim)
-	for _, s := range x.Settle {
-		text := s.Result
-		if s.Verb != queue.Ack {
-			text = encode(s.Failure)
+	// The acks first: they are many, and most say nothing more.
+	args := make([]any, 0, 5+5*len(x.Settle))
+	args = append(args, x.Worker, x.Seq, x.Claim, 0, 0)
+	order := make([]int, 0, len(x.Settle)) // in which the store is told of them
+	for i, s := range x.Settle {
+		if s.Verb == queue.Ack {
+			args = append(args, s.Lease.Ref)
+			order = append(order, i)
+		}
+	}
+	acks, more := len(order), 0
+	for n, i := range order {
+		if s := x.Settle[i]; len(s.Result) > 0 || s.Lease.Item.Output != "" {
+			args = append(args, n+1, s.Result, s.Lease.Item.Output)
+			more++
+		}
+	}
+	args[3], args[4] = acks, more
+	for i, s := range x.Settle {
+		if s.Verb == queue.Ack {
+			continue
 		}
 		mode := flag(s.Backoff)
 		if s.Unstarted {
 			mode = 2
 		}
-		args = append(args, int(s.Verb), s.Lease.Ref, text, s.After.Microseconds(), mode)
+		args = append(args, int(s.Verb), s.Lease.Ref, encode(s.Failure), s.After.Microseconds(), mode)
+		order = append(order, i)
 	}
 	list, err := d.call(ctx, exchangeScript, args...)
 	if err != nil {
 		return queue.Reply{}, err
 	}
-	return parseReply(list)
+	r, err := parseReply(list)
+	if err != nil {
+		return queue.Reply{}, err
+	}
+	if len(r.Settled) != len(order) {
+		return r, nil // to what had this number first, which was something else
+	}
+	settled := r.Settled
+	r.Settled = make([]error, len(settled))
+	for at, i := range order {
+		r.Settled[i] = settled[at]
+	}
+	return r, nil
 }
 
 // parseReply reads what exchange.lua returns.
@@ -73,7 +101,7 @@ func parseReply(list []any) (queue.Reply, error) {
 	return r, nil
 }
 
-// parseLease reads a ref, token:priority:batch:attempts.releases:digest:worker:id,
+// parseLease reads a ref, token:priority:worker:digest:batch:attempts.releases:id,
 // and a record, and gives the batch's serial number.
 func parseLease(ref, record string) (queue.Lease, string, error) {
 	f := strings.SplitN(ref, ":", 7)
@@ -89,12 +117,12 @@ func parseLease(ref, record string) (queue.Lease, string, error) {
 	if err != nil {
 		return queue.Lease{}, "", fmt.Errorf("store: lease %.60q: %w", ref, err)
 	}
-	attempts, _, _ := strings.Cut(f[3], ".")
+	attempts, _, _ := strings.Cut(f[5], ".")
 	a, err := strconv.Atoi(attempts)
 	if err != nil {
 		return queue.Lease{}, "", fmt.Errorf("store: lease %.60q: %w", ref, err)
 	}
-	return queue.Lease{Item: it, Token: token, Attempt: a + 1, Ref: ref}, f[2], nil
+	return queue.Lease{Item: it, Token: token, Attempt: a + 1, Ref: ref}, f[4], nil
 }
 
 // parseRecord reads digest:priority:batch:len(output):output payload.

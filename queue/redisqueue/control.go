@@ -106,7 +106,14 @@ func (d *Driver) batch(ctx context.Context, verb, name, after string, deadline t
 	case "followed":
 		return fmt.Errorf("batch %q: another batch waits for it: delete that first", name)
 	}
-	return fmt.Errorf("store: unexpected reply %q", v)
+	if stated, ok := v.(int64); ok {
+		was := "no deadline"
+		if stated > 0 {
+			was = "a deadline of " + micros(stated).String()
+		}
+		return fmt.Errorf("batch %q is there already, with %s, and one of %s was asked for", name, was, deadline)
+	}
+	return fmt.Errorf("store: unexpected reply %v", v)
 }
 
 // reclaim removes what deleted batches have left, some at a time so that
@@ -178,25 +185,29 @@ func (d *Driver) Workers(ctx context.Context) ([]queue.WorkerInfo, error) {
 	if _, err := d.Depth(ctx); err != nil { // leases that ended are not counted
 		return nil, err
 	}
+	now, err := d.now(ctx)
+	if err != nil {
+		return nil, err
+	}
 	pipe := d.rdb.Pipeline()
-	clock, kept, held := pipe.Time(ctx), pipe.HGetAll(ctx, d.prefix+"k"), pipe.ZRange(ctx, d.prefix+"l", 0, -1)
+	kept, held := pipe.HGetAll(ctx, d.prefix+"k"), pipe.ZRange(ctx, d.prefix+"l", 0, -1)
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, classify(err)
 	}
 	leases := make(map[string]int)
 	for _, ref := range held.Val() {
 		if f := strings.SplitN(ref, ":", 7); len(f) == 7 {
-			leases[f[5]]++
+			leases[f[2]]++
 		}
 	}
 	var out []queue.WorkerInfo
 	for id, reply := range kept.Val() {
-		f := strings.SplitN(reply, " ", 5) // number, when, look, gone, the rest
-		if len(f) != 5 {
-			continue
+		f := strings.Split(reply, " ") // number, when, look, gone, settled
+		if len(f) != 5 || strings.Contains(id, ":") {
+			continue // the refs of a reply
 		}
 		at, _ := strconv.ParseInt(f[1], 10, 64)
-		seen := clock.Val().Sub(time.UnixMicro(at))
+		seen := now.Sub(time.UnixMicro(at))
 		if seen < time.Hour {
 			out = append(out, queue.WorkerInfo{ID: id, Leases: leases[id], Seen: max(seen, 0), Gone: f[3] == "1"})
 		}

@@ -20,7 +20,7 @@ func (d *Driver) Depth(ctx context.Context) (queue.Depth, error) {
 		if err != nil {
 			return queue.Depth{}, err
 		}
-		if len(list) != 10 {
+		if len(list) != 11 {
 			return queue.Depth{}, fmt.Errorf("store: depth of %d fields", len(list))
 		}
 		n := make([]int64, len(list))
@@ -35,7 +35,7 @@ func (d *Driver) Depth(ctx context.Context) (queue.Depth, error) {
 			next = time.Duration(n[8]) * time.Microsecond
 		}
 		return queue.Depth{Blocked: n[0], Delayed: n[1], Ready: n[2], Leased: n[3], Done: n[4], Dead: n[5],
-			Cancelled: n[6], Held: n[7], NextDue: next}, nil
+			Cancelled: n[6], Held: n[7], Paused: n[10] == 1, NextDue: next}, nil
 	}
 }
 
@@ -48,9 +48,9 @@ func (d *Driver) Batches(ctx context.Context) ([]queue.BatchInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, err := d.rdb.Time(ctx).Result()
+	now, err := d.now(ctx)
 	if err != nil {
-		return nil, classify(err)
+		return nil, err
 	}
 	pipe := d.rdb.Pipeline()
 	paused := pipe.HGet(ctx, d.prefix+"y", "paused")
@@ -78,7 +78,7 @@ func (d *Driver) Batches(ctx context.Context) ([]queue.BatchInfo, error) {
 			Age: now.Sub(time.UnixMicro(n("created"))), Deadline: until(now, n("deadline")),
 			Name: h["name"], Sealed: h["sealed"] == "1", Suspended: h["suspended"] == "1", Cancelled: h["void"] == "1",
 			Depth: queue.Depth{Blocked: n("blocked"), Delayed: n("delayed"), Ready: n("ready"), Leased: n("leased"),
-				Done: n("done"), Dead: n("dead"), Cancelled: n("cancelled"), Held: held, NextDue: -1},
+				Done: n("done"), Dead: n("dead"), Cancelled: n("cancelled"), Held: held, Paused: paused.Val() == "1", NextDue: -1},
 		})
 	}
 	return out, nil

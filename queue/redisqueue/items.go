@@ -104,9 +104,9 @@ const page = 500
 // delayed lists what waits for its time as delayed, or as cancelled where its
 // batch is.
 func (l *lister) delayed(ctx context.Context, s queue.State) error {
-	now, err := l.d.rdb.Time(ctx).Result()
+	now, err := l.d.now(ctx)
 	if err != nil {
-		return classify(err)
+		return err
 	}
 	for from := int64(0); !l.full(); from += page {
 		zs, err := l.d.rdb.ZRangeWithScores(ctx, l.d.prefix+"d", from, from+page-1).Result()
@@ -162,9 +162,9 @@ func (l *lister) ready(ctx context.Context, s queue.State, key, batch string) er
 }
 
 func (l *lister) leased(ctx context.Context) error {
-	now, err := l.d.rdb.Time(ctx).Result()
+	now, err := l.d.now(ctx)
 	if err != nil {
-		return classify(err)
+		return err
 	}
 	zs, err := l.d.rdb.ZRangeWithScores(ctx, l.d.prefix+"l", 0, -1).Result()
 	if err != nil {
@@ -177,8 +177,8 @@ func (l *lister) leased(ctx context.Context) error {
 			continue
 		}
 		token, _ := strconv.ParseUint(f[0], 10, 64)
-		recs = append(recs, queue.Record{State: queue.Leased, Item: queue.Item{ID: f[6], Batch: l.names[f[2]]},
-			Token: token, Worker: f[5], Due: time.UnixMicro(int64(z.Score)).Sub(now)})
+		recs = append(recs, queue.Record{State: queue.Leased, Item: queue.Item{ID: f[6], Batch: l.names[f[4]]},
+			Token: token, Worker: f[2], Due: time.UnixMicro(int64(z.Score)).Sub(now)})
 	}
 	return l.add(ctx, recs)
 }
@@ -213,15 +213,16 @@ func (l *lister) done(ctx context.Context) error {
 	}
 	for _, o := range buckets {
 		err := l.scan(ctx, "o:"+o, func(id, v string) (queue.Record, bool) {
-			f := strings.SplitN(v, ":", 4) // digest:batch:attempts:result
+			f := strings.SplitN(v, ":", 4) // digest:batch:attempts.releases:result
 			if len(f) != 4 {
 				return queue.Record{}, false
 			}
 			if _, known := l.names[f[1]]; !known {
 				return queue.Record{}, false
 			}
-			a, _ := strconv.Atoi(f[2])
-			r := queue.Record{State: queue.Done, Item: queue.Item{ID: id, Batch: l.names[f[1]]}, Attempts: a}
+			r := queue.Record{State: queue.Done, Item: queue.Item{ID: id, Batch: l.names[f[1]]}}
+			r.Attempts, r.Releases = tries(f[2])
+			r.Attempts++ // the ack
 			if f[3] != "" {
 				r.Result = []byte(f[3])
 			}
@@ -232,6 +233,14 @@ func (l *lister) done(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// tries reads attempts.releases.
+func tries(text string) (attempts, releases int) {
+	a, r, _ := strings.Cut(text, ".")
+	attempts, _ = strconv.Atoi(a)
+	releases, _ = strconv.Atoi(r)
+	return attempts, releases
 }
 
 // scan adds a record for each field of a hash, once even where the server's
@@ -291,7 +300,7 @@ func (l *lister) add(ctx context.Context, recs []queue.Record) error {
 	}
 	pipe := l.d.rdb.Pipeline()
 	records := pipe.HMGet(ctx, l.d.prefix+"p", ids...)
-	tries := pipe.HMGet(ctx, l.d.prefix+"n", ids...)
+	counted := pipe.HMGet(ctx, l.d.prefix+"n", ids...)
 	failures := pipe.HMGet(ctx, l.d.prefix+"h", ids...)
 	if _, err := pipe.Exec(ctx); err != nil {
 		return classify(err)
@@ -301,9 +310,8 @@ func (l *lister) add(ctx context.Context, recs []queue.Record) error {
 		if it, err := parseRecord(text(records.Val()[i])); err == nil {
 			r.Item.Payload, r.Item.Priority, r.Item.Output = it.Payload, it.Priority, it.Output
 		}
-		if a, rel, ok := strings.Cut(text(tries.Val()[i]), "."); ok {
-			r.Attempts, _ = strconv.Atoi(a)
-			r.Releases, _ = strconv.Atoi(rel)
+		if r.State != queue.Done {
+			r.Attempts, r.Releases = tries(text(counted.Val()[i]))
 		}
 		for line := range strings.Lines(text(failures.Val()[i])) {
 			var f queue.Failure

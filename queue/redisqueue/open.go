@@ -99,6 +99,16 @@ func connect(o redis.UniversalOptions) redis.UniversalClient {
 	return redis.NewUniversalClient(&o)
 }
 
+// now is the clock of the server that keeps the queue: by it the scripts count.
+func (d *Driver) now(ctx context.Context) (time.Time, error) {
+	node, err := d.node(ctx)
+	if err != nil {
+		return time.Time{}, classify(err)
+	}
+	t, err := node.Time(ctx).Result()
+	return t, classify(err)
+}
+
 // node is the server that keeps the queue, for calls that name no key by which
 // a cluster could send them there.
 func (d *Driver) node(ctx context.Context) (redis.UniversalClient, error) {

@@ -75,6 +75,7 @@ func add(sum *queue.Depth, d queue.Depth) {
 	sum.Dead += d.Dead
 	sum.Cancelled += d.Cancelled
 	sum.Held += d.Held
+	sum.Paused = sum.Paused || d.Paused
 }
 
 // batches counts the items of each batch by where their entries stand.
@@ -89,7 +90,7 @@ func (s *scan) batches() map[string]queue.Depth {
 	}
 	for name, b := range serials {
 		flags := s.rdb.HGetAll(s.Context(), s.prefix+"b:"+b).Val()
-		var d queue.Depth
+		d := queue.Depth{Paused: paused}
 		listed := s.listed(b)
 		delayed := s.members("d", b, 1)
 		switch {
@@ -103,7 +104,7 @@ func (s *scan) batches() map[string]queue.Depth {
 				d.Held = listed
 			}
 		}
-		d.Leased = s.members("l", b, 2)
+		d.Leased = s.members("l", b, 4)
 		d.Dead = s.fields("x", b, 0)
 		d.Cancelled += s.fields("z", b, 0)
 		kept += int(d.Unfinished() + d.Dead + d.Cancelled)

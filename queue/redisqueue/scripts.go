@@ -30,14 +30,16 @@ var (
 	reclaimScript  = script("reclaim")
 )
 
-// script puts a script together: the policy's defaults, what all scripts
+func script(name string) *redis.Script { return redis.NewScript(assemble(name)) }
+
+// assemble puts a script together: the policy's defaults, what all scripts
 // share, and its own file.
-func script(name string) *redis.Script {
+func assemble(name string) string {
 	p := queue.DefaultPolicy()
-	defaults := fmt.Sprintf("local DEFAULT = {lease=%d, backoffLimit=%d, retryDelay=%d, retryDelayMax=%d, disruptionLimit=%d, retention=%d}\n",
+	defaults := fmt.Sprintf("local LEASE, BACKOFF_LIMIT, RETRY_DELAY, RETRY_DELAY_MAX, DISRUPTION_LIMIT, RETENTION = %d, %d, %d, %d, %d, %d\n",
 		p.Lease.Microseconds(), *p.BackoffLimit, p.RetryDelay.Microseconds(), p.RetryDelayMax.Microseconds(),
 		*p.DisruptionLimit, p.Retention.Microseconds())
-	return redis.NewScript(defaults + source("lib") + source("items") + source("batches") + source("clock") + source(name))
+	return defaults + source("lib") + source("items") + source("batches") + source("clock") + source(name)
 }
 
 // source is a file without its comments, which every call of an embedded

@@ -29,8 +29,10 @@ func TestConformanceOfEachURL(t *testing.T) {
 			redistest.Start(t, "--unixsocket", socket)
 			return "unix://" + socket
 		},
-		"Sentinel": func(t *testing.T) string { return redistest.StartWatched(t).URL() },
-		"cluster":  func(t *testing.T) string { return redistest.StartCluster(t).URL() },
+		"Sentinel":         func(t *testing.T) string { return redistest.StartWatched(t).URL() },
+		"cluster":          func(t *testing.T) string { return redistest.StartCluster(t).URL() },
+		"Sentinel and TLS": func(t *testing.T) string { return redistest.StartWatchedTLS(t).URL() },
+		"cluster and TLS":  func(t *testing.T) string { return redistest.StartClusterTLS(t).URL() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -2,8 +2,8 @@
 -- its ready lists leave or join the ones that claims take from, and its counts
 -- move from state to state.
 -- ARGV    verb, name, after (open alone: a batch, or ''), deadline (open alone: in microseconds, or 0)
--- Output  'ok', 'not found', 'after not found', 'after itself', 'differs', 'committed'
---         or 'followed'
+-- Output  'ok', 'not found', 'after not found', 'after itself', 'committed', 'followed',
+--         'differs', or the deadline which was stated first (in microseconds, or 0)
 
 local verb, name = ARGV[1], ARGV[2]
 if verb ~= 'open' then insist() end
@@ -18,13 +18,15 @@ local function open()
   if b then
     local was = call('HGET', key, 'after') or ''
     if was ~= (a and int(a) or '') then return 'differs' end
+    local within = tonumber(call('HGET', key, 'within') or 0)
+    if tonumber(ARGV[4]) > 0 and tonumber(ARGV[4]) ~= within then return within end
     return 'ok'
   end
-  b = make_batch(name)
+  b = batching().make(name)
   key = P .. 'b:' .. b
   if a then
     call('HSET', key, 'after', a)
-    if not complete(a) then
+    if not batching().complete(a) then
       call('HSET', key, 'waits', 1)
       call('RPUSH', P .. 'fb:' .. a, b)
       call('HSET', P .. 'b:' .. a, 'followed', 1)
@@ -32,9 +34,9 @@ local function open()
   end
   if tonumber(ARGV[4]) > 0 then
     local at = NOW + tonumber(ARGV[4])
-    call('HSET', key, 'deadline', int(at))
+    call('HSET', key, 'within', ARGV[4], 'deadline', int(at))
     call('ZADD', P .. 'bd', int(at), b)
-    if not Y.batchDue or at < Y.batchDue then set('batchDue', at) end
+    earliest('batchDue', at)
   end
   return 'ok'
 end
@@ -42,7 +44,7 @@ end
 local function change()
   if not b then
     if verb ~= 'seal' then return 'not found' end
-    b = make_batch(name)
+    b = batching().make(name)
     key = P .. 'b:' .. b
   end
 
@@ -52,25 +54,25 @@ local function change()
   elseif verb == 'suspend' then
     if call('HGET', key, 'suspended') ~= '1' then
       call('HSET', key, 'suspended', 1)
-      detach(b)
-      count(b, 'held', counts(b).ready)
+      batching().detach(b)
+      count(b, 'held', batching().counts(b).ready)
     end
   elseif verb == 'resume' then
     if call('HGET', key, 'suspended') == '1' then
       call('HSET', key, 'suspended', 0)
-      count(b, 'held', -counts(b).held)
+      count(b, 'held', -batching().counts(b).held)
       batches[b] = nil
-      attach(b)
+      batching().attach(b)
     end
   elseif verb == 'cancel' then
-    cancel_batch(b, 'Cancelled')
+    batching().cancel(b, 'Cancelled')
   elseif verb == 'delete' then
-    local refused = awaited(b) and 'followed' or publishing(b) and 'committed'
+    local refused = batching().awaited(b) and 'followed' or batching().publishing(b) and 'committed'
     if refused then return refused end
-    for _, it in ipairs(revoke(b)) do place('r', it.p, b, {it.id}) end
-    detach(b)
+    for _, it in ipairs(batching().revoke(b)) do place('r', it.p, b, {it.id}) end
+    batching().detach(b)
     flush_counts()
-    for state, n in pairs(counts(b)) do
+    for state, n in pairs(batching().counts(b)) do
       if n ~= 0 then call('HINCRBY', P .. 'c', state, -n) end
     end
     call('ZREM', P .. 'bd', b)

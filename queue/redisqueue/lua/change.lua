@@ -7,7 +7,7 @@ local leases
 local function lease_of(id)
   if not leases then
     leases = {}
-    for _, ref in ipairs(call('ZRANGE', P .. 'l', 0, -1)) do leases[parse(ref).id] = ref end
+    for _, ref in ipairs(call('ZRANGE', P .. 'l', 0, -1)) do leases[item().parse(ref).id] = ref end
   end
   return leases[id]
 end
@@ -27,7 +27,7 @@ local function take(id, p, b)
       count(b, 'delayed', -1)
       return 'ok'
     end
-    if unlist(kind, p, b, id) then return 'ok' end
+    if item().unlist(kind, p, b, id) then return 'ok' end
   end
 end
 
@@ -39,7 +39,7 @@ end
 
 local function delete_done(id)
   for _, bucket in ipairs(call('ZRANGE', P .. 'ob', 0, -1)) do
-    local serial = string.match(call('HGET', P .. 'o:' .. bucket, id) or '', '^[^:]*:(%d+):')
+    local serial = match(call('HGET', P .. 'o:' .. bucket, id) or '', '^[^:]*:(%d+):')
     local b = serial and tonumber(serial)
     if b and batch(b).known then
       call('HDEL', P .. 'o:' .. bucket, id)
@@ -51,13 +51,13 @@ local function delete_done(id)
 end
 
 local function change(verb, id)
-  local p, b, output = header(call('HGET', P .. 'p', id))
+  local p, b, output = item().header(call('HGET', P .. 'p', id))
   if not p then  -- a dead one may have a record that nobody can read
-    local serial = string.match(call('HGET', P .. 'x', id) or '', '^(%d+):')
+    local serial = match(call('HGET', P .. 'x', id) or '', '^(%d+):')
     if serial then p, b = 5, tonumber(serial) end
   end
   if not p or not batch(b).known then
-    return verb == 'delete' and delete_done(id) or finished(id) and 'done' or 'not found'
+    return verb == 'delete' and delete_done(id) or item().finished(id) and 'done' or 'not found'
   end
   local dead = call('HEXISTS', P .. 'x', id) == 1
   local cancelled = call('HEXISTS', P .. 'z', id) == 1 or batch(b).void and not lease_of(id)

@@ -1,5 +1,8 @@
 -- Who is woken when, and the end of every call.
 
+-- first is the lowest score of a sorted set.
+local function first(key) return tonumber(call('ZRANGE', P .. key, 0, 0, 'WITHSCORES')[2]) end
+
 -- sweep ends what has expired and moves what is due, up to limit of each. It
 -- tells whether there may be more. The order matters: an expired lease whose
 -- delay is over too goes all the way.
@@ -7,21 +10,22 @@ local function sweep(limit)
   local more = false
   overdue()
   outlive()
-  local late = call('ZRANGEBYSCORE', P .. 'l', '-inf', int(NOW), 'WITHSCORES', 'LIMIT', 0, limit)
-  if #late > 0 then
+  if Y.late and Y.late <= NOW then
+    local late = call('ZRANGEBYSCORE', P .. 'l', '-inf', int(NOW), 'WITHSCORES', 'LIMIT', 0, limit)
     local refs, deadlines = {}, {}
     for i = 1, #late, 2 do
       refs[#refs + 1] = late[i]
       deadlines[#deadlines + 1] = tonumber(late[i + 1])
     end
-    expire(refs, nil, deadlines)
+    if #refs > 0 then item().expire(refs, nil, deadlines) end
+    set('late', first('l'))
     more = #refs == limit
   end
   if Y.due and Y.due <= NOW then
     local due = call('ZRANGEBYSCORE', P .. 'd', '-inf', int(NOW), 'LIMIT', 0, limit)
     local groups, order = {}, {}
     for _, entry in ipairs(due) do
-      local key, p, b, kind, id = string.match(entry, '^((%d):(%d+):(%a)):(.*)$')
+      local key, p, b, kind, id = match(entry, '^((%d):(%d+):(%a)):(.*)$')
       b = tonumber(b)
       local g = groups[key]
       if not g then
@@ -42,7 +46,7 @@ local function sweep(limit)
         place(g.kind, g.p, g.b, g.ids)
       end
     end
-    set('due', tonumber(call('ZRANGE', P .. 'd', 0, 0, 'WITHSCORES')[2]))
+    set('due', first('d'))
     more = more or #due == limit
   end
   return more
@@ -51,47 +55,49 @@ end
 -- Two waiters have the alarm for what comes due next, the second a little
 -- later in case the first was killed. The others take turns, one a second in
 -- all, to make good a ring that was lost.
-local ALARM2 = 50000
-local owners = {}
-local function owner(alarm)
-  if owners[alarm] == nil then owners[alarm] = call('HGET', P .. 'y', alarm .. 'Owner') or '' end
-  return owners[alarm]
-end
+local waiting = drawer(function()
+  local ALARM2 = 50000
+  local v = call('HMGET', P .. 'y', 'alarm1Owner', 'alarm2', 'alarm2Owner')
+  local owner = {alarm1 = v[1], alarm2 = v[3]}
+  Y.alarm2 = v[2] and tonumber(v[2])
 
-local function take(alarm, worker, due)
-  local at = Y[alarm]
-  if at and at > NOW and at <= due and owner(alarm) ~= worker then return false end
-  owners[alarm] = worker
-  call('HSET', P .. 'y', alarm .. 'Owner', worker)
-  set(alarm, due)
-  return true
-end
-
--- patience is how long a worker that found nothing may wait without a ring.
-local function patience(worker)
-  call('ZREM', P .. 't', worker)
-  call('ZREMRANGEBYSCORE', P .. 't', '-inf', int(NOW))
-  local last = tonumber(call('ZRANGE', P .. 't', -1, -1, 'WITHSCORES')[2]) or NOW
-  local at = math.min(last + TURN, NOW + 30 * TURN)
-  call('ZADD', P .. 't', int(at), worker)
-  local due = tonumber(call('ZRANGE', P .. 'l', 0, 0, 'WITHSCORES')[2])
-  if Y.due and (not due or Y.due < due) then due = Y.due end
-  if Y.paused == 1 then due = nil end  -- nothing to claim when it comes
-  if due and take('alarm1', worker, due) then
-    at = math.min(at, due)
-  elseif due and take('alarm2', worker, due) then
-    at = math.min(at, due + ALARM2)
+  local function take(alarm, worker, due)
+    local at = Y[alarm]
+    if at and at > NOW and at <= due and owner[alarm] ~= worker then return false end
+    owner[alarm] = worker
+    call('HSET', P .. 'y', alarm .. 'Owner', worker)
+    set(alarm, due)
+    return true
   end
-  return math.max(at - NOW, 0)
-end
 
--- attend gives up the alarm of a worker that waits no longer.
-local function attend(worker)
-  if Y.alarm1 and Y.alarm1 > NOW and owner('alarm1') == worker then
-    set('alarm1', nil)
-    sooner = true
+  -- patience is how long a worker that found nothing may wait without a ring.
+  local function patience(worker)
+    call('ZREM', P .. 't', worker)
+    call('ZREMRANGEBYSCORE', P .. 't', '-inf', int(NOW))
+    local last = tonumber(call('ZRANGE', P .. 't', -1, -1, 'WITHSCORES')[2]) or NOW
+    local at = math.min(last + TURN, NOW + 30 * TURN)
+    call('ZADD', P .. 't', int(at), worker)
+    local due = first('l')
+    if Y.due and (not due or Y.due < due) then due = Y.due end
+    if Y.paused then due = nil end  -- nothing to claim when it comes
+    if due and take('alarm1', worker, due) then
+      at = math.min(at, due)
+    elseif due and take('alarm2', worker, due) then
+      at = math.min(at, due + ALARM2)
+    end
+    return math.max(at - NOW, 0)
   end
-end
+
+  -- attend gives up the alarm of a worker that waits no longer.
+  local function attend(worker)
+    if owner.alarm1 == worker then
+      set('alarm1', nil)
+      sooner = true
+    end
+  end
+
+  return {patience = patience, attend = attend}
+end)
 
 local function ring(n)
   for _ = call('LLEN', P .. 'w') + 1, n do call('RPUSH', P .. 'w', '1') end
@@ -115,26 +121,28 @@ local function flush_counts()
   delta = {}
 end
 
+local left = false  -- it is known that there is something to claim
+
 -- finish writes what the call changed: counts, clockwork, rings.
 local function finish()
   local touched = delta
   flush_counts()
   for b in pairs(touched) do
-    if batch(b).followed and complete(b) then unblock(b) end
+    if batch(b).followed and batching().complete(b) then batching().unblock(b) end
   end
   flush_counts()
-  if Y.paused ~= 1 then
-    if changed and call('EXISTS', P .. 'a') == 1 then
+  if not Y.paused then
+    if changed and (left or call('EXISTS', P .. 'a') == 1) then
       ring(RINGS)
     elseif sooner and not (Y.alarm1 and Y.due and Y.alarm1 > NOW and Y.alarm1 <= Y.due) then
       ring(1)  -- one who waits must set its alarm anew
     end
   end
-  local pairs_ = {}
+  local fields, n = {}, 0
   for f, v in pairs(dirty) do
-    pairs_[#pairs_ + 1] = f
-    pairs_[#pairs_ + 1] = v == '' and '' or int(v)
+    fields[n + 1], fields[n + 2] = f, v == '' and '' or int(v)
+    n = n + 2
   end
-  if #pairs_ > 0 then call('HSET', P .. 'y', unpack(pairs_)) end
+  if n > 0 then call('HSET', P .. 'y', unpack(fields)) end
   if moved then call('PUBLISH', P .. 'ev', '') end
 end

@@ -4,13 +4,7 @@
 
 insist()
 overdue()
-local ref = ARGV[1]
-local it = current({ref})[ref]
-if not it then
-  finish()
-  return 0
-end
-call('ZADD', P .. 'l', 'NX', int(NOW + Y.lease), ref)  -- a lease that came back runs again
-call('HSET', P .. 'm', it.id, ARGV[2])
+local held = current({ARGV[1]})[1]
+if held then call('HSET', P .. 'm', item().parse(ARGV[1]).id, ARGV[2]) end
 finish()
-return 1
+return held and 1 or 0

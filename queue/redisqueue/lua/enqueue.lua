@@ -15,31 +15,32 @@ end
 -- Digests of what is known, and who publishes what. What a deleted batch left
 -- is not known any more.
 local known, owner, stale = {}, {}, {}
+local function own(key)
+  for i, who in ipairs(read('HMGET', key, outputs)) do owner[outputs[i]] = who or owner[outputs[i]] end
+end
 for i, rec in ipairs(read('HMGET', P .. 'p', ids)) do
   if rec then
-    local p, b, _, digest = header(rec)
+    local p, b, _, digest = item().header(rec)
     if not p or batch(b).known then known[ids[i]] = digest or '' else stale[ids[i]] = true end
   end
 end
 for _, bucket in ipairs(call('ZRANGEBYSCORE', P .. 'ob', int(NOW - Y.retention), '+inf')) do
   for i, rec in ipairs(read('HMGET', P .. 'o:' .. bucket, ids)) do
     if rec then
-      local digest, b = string.match(rec, '^([^:]*):(%d+):')
+      local digest, b = match(rec, '^([^:]*):(%d+):')
       if batch(tonumber(b)).known then known[ids[i]] = digest end
     end
   end
+  own(P .. 'uo:' .. bucket)
 end
-if #outputs > 0 then
-  local owners = read('HMGET', P .. 'u', outputs)
-  for i, o in ipairs(outputs) do owner[o] = owners[i] end
-end
+own(P .. 'u')
 
 -- taken tells whether another item that is still known publishes an output.
 local function taken(output, id)
   local who = owner[output]
   if not who or who == id then return false end
-  if known[who] or finished(who) then return true end
-  local p, b = header(call('HGET', P .. 'p', who))
+  if known[who] or item().finished(who) then return true end
+  local p, b = item().header(call('HGET', P .. 'p', who))
   return p ~= nil and batch(b).known
 end
 
@@ -47,7 +48,7 @@ local serials = {}
 local function serial(name)
   local b = serials[name]
   if not b then
-    b = tonumber(call('HGET', P .. 'bn', name) or nil) or make_batch(name)
+    b = tonumber(call('HGET', P .. 'bn', name) or nil) or batching().make(name)
     serials[name] = b
   end
   return b

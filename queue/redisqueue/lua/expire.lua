@@ -6,10 +6,10 @@ insist()
 overdue()
 local refs = {}
 for _, ref in ipairs(call('ZRANGE', P .. 'l', 0, -1)) do
-  if parse(ref).worker == ARGV[1] then refs[#refs + 1] = ref end
+  if item().parse(ref).worker == ARGV[1] then refs[#refs + 1] = ref end
 end
-if #refs > 0 then expire(refs, ARGV[2]) end
-call('HDEL', P .. 'k', ARGV[1])
+if #refs > 0 then item().expire(refs, ARGV[2]) end
+call('HDEL', P .. 'k', ARGV[1], ARGV[1] .. ':refs')
 call('ZREM', P .. 't', ARGV[1])
 finish()
 return #refs

@@ -7,12 +7,15 @@ overdue()
 local held = current(ARGV)
 local adds, out = {}, {}
 for i, ref in ipairs(ARGV) do
-  out[i] = held[ref] and 1 or 0
-  if held[ref] then
+  out[i] = held[i] and 1 or 0
+  if held[i] then
     adds[#adds + 1] = int(NOW + Y.lease)
     adds[#adds + 1] = ref
   end
 end
-if #adds > 0 then each('ZADD', P .. 'l', adds) end
+if #adds > 0 then
+  each('ZADD', P .. 'l', adds)
+  earliest('late', NOW + Y.lease)
+end
 finish()
 return out

@@ -12,14 +12,16 @@
 --   d  ZSET priority:batch:list:id -> due  delayed
 --   l  ZSET ref -> deadline                leased; a ref is the token and all that a settle needs
 --   x  HASH id -> batch:when               dead
---   o:<bucket>  HASH id -> digest:batch:attempts:result   done; ob lists the buckets,
---                                          oc:<bucket>  HASH batch -> how many of it
+--   o:<bucket>  HASH id -> digest:batch:attempts.releases:result   done; ob lists the buckets,
+--                                          oc:<bucket>  HASH batch -> how many of it,
+--                                          uo:<bucket>  HASH output -> id
 -- and beside it:
 --   y  HASH  policy and clockwork          c, b:<batch>  HASH  counts
 --   n  HASH id -> attempts.releases        h  HASH id -> failures, a line each
 --   e  HASH id -> ref                      leases that expired and whose item nobody else has got yet
 --   m  HASH id -> record                   committed, not acked
---   u  HASH output -> id                   k  HASH worker -> its last reply
+--   u  HASH output -> id                   of what is not done
+--   k  HASH worker -> its last reply, <worker>:refs -> the leases in it
 --   w  LIST                                the doorbell: idle workers block on it
 --   t  ZSET worker -> when                 who looks next without a ring
 --   z  HASH id -> batch                    cancelled one by one; a cancelled batch keeps its lists
@@ -28,7 +30,7 @@
 --   ev CHANNEL                             told of every change
 
 local P = KEYS[1]
-local call = redis.call
+local call, format, match = redis.call, string.format, string.match
 local time = call('TIME')
 local NOW = time[1] * 1000000 + time[2]
 
@@ -36,25 +38,46 @@ local CHUNK = 1000     -- arguments a call: unpack has a stack to fill
 local TURN = 1000000   -- between two looks for a ring that was lost
 local RINGS = 2        -- a ring taken by a worker that is killed leaves another
 local FAILURES = 8     -- kept of an item: the first and the newest
+local UNTRIED = '0.0'  -- attempts and releases of most items
 
--- Numbers of this size need a format: tostring gives 1.7e+15.
-local function int(n) return string.format('%d', n) end
+-- Numbers of this size need a format: tostring gives 1.7e+15. A number in a
+-- string costs as much as a command, so that what comes as a string stays one.
+local function int(n) return format('%d', n) end
+
+-- drawer keeps functions that few calls need: to make them all would cost most
+-- calls more than their work does. It makes them when it is first opened.
+local function drawer(make)
+  local made
+  return function()
+    made = made or make()
+    return made
+  end
+end
 
 -- insist lets a script write though the server's memory is full. The server
 -- refuses what may grow only as a script's first write, and this one cannot.
 local function insist() call('ZREM', P .. 'l', '') end
 
+-- each hands a list to a command, and adds up what it answers.
 local function each(cmd, key, list)
-  for i = 1, #list, CHUNK do
-    call(cmd, key, unpack(list, i, math.min(i + CHUNK - 1, #list)))
+  local n = #list
+  if n <= CHUNK then return call(cmd, key, unpack(list)) end
+  local sum = 0
+  for i = 1, n, CHUNK do
+    local part = call(cmd, key, unpack(list, i, math.min(i + CHUNK - 1, n)))
+    sum = sum + (tonumber(part) or 0)
   end
+  return sum
 end
 
+-- read hands a list to a command, and strings its answers together.
 local function read(cmd, key, list)
-  if #list <= CHUNK then return call(cmd, key, unpack(list)) end
+  local n = #list
+  if n == 0 then return {} end
+  if n <= CHUNK then return call(cmd, key, unpack(list)) end
   local all = {}
-  for i = 1, #list, CHUNK do
-    local part = call(cmd, key, unpack(list, i, math.min(i + CHUNK - 1, #list)))
+  for i = 1, n, CHUNK do
+    local part = call(cmd, key, unpack(list, i, math.min(i + CHUNK - 1, n)))
     for j = 1, #part do all[i + j - 1] = part[j] end
   end
   return all
@@ -70,16 +93,25 @@ local function join(list, sep)
   return join(parts, sep)
 end
 
--- The policy and the clockwork, read once a call and written when changed.
-local FIELDS = {'lease', 'backoffLimit', 'retryDelay', 'retryDelayMax', 'disruptionLimit', 'retention',
-  'paused', 'token', 'due', 'batchDue', 'bucket', 'bucketEnd', 'oldest', 'alarm1', 'alarm2'}
-local Y, dirty = {}, {}
-do
-  local v = call('HMGET', P .. 'y', unpack(FIELDS))
-  for i, f in ipairs(FIELDS) do Y[f] = tonumber(v[i] or DEFAULT[f]) end
-end
+-- The clockwork and the policy that every call looks at, read once and written
+-- when changed. No lease ends before late; due is when the first delay does.
+local v = call('HMGET', P .. 'y', 'lease', 'retention', 'paused', 'token', 'due', 'late',
+  'batchDue', 'bucket', 'bucketEnd', 'oldest', 'alarm1')
+local function number(i) return v[i] and tonumber(v[i]) end
+local Y, dirty = {
+  lease = number(1) or LEASE, retention = number(2) or RETENTION, paused = v[3] == '1', token = number(4) or 0,
+  due = number(5), late = number(6), batchDue = number(7), bucket = number(8), bucketEnd = number(9),
+  oldest = number(10), alarm1 = number(11),
+}, {}
 local function set(field, value)
   Y[field], dirty[field] = value, value or ''
+end
+
+-- earliest moves one of the two up.
+local function earliest(field, at)
+  if Y[field] and Y[field] <= at then return false end
+  set(field, at)
+  return true
 end
 
 -- Counts change by the sum of what a call did to them.
@@ -113,6 +145,7 @@ local function count_listed(b, n)
   if it.suspended and not it.waits then count(b, 'held', n) end
 end
 
+local KINDS = {'f', 'r'}
 local function list(kind, p, b) return kind .. ':' .. p .. ':' .. b end
 
 -- offer lets claims take from a list.
@@ -129,18 +162,9 @@ local function place(kind, p, b, ids)
   if not it.suspended and not it.waits then offer(kind, p, b) end
 end
 
--- unlist takes an id out of a ready list. It reads the list.
-local function unlist(kind, p, b, id)
-  local key = list(kind, p, b)
-  if call('LREM', P .. key, 1, id) == 0 then return false end
-  if call('EXISTS', P .. key) == 0 then call('ZREM', P .. 'a', key) end
-  count_listed(b, -1)
-  return true
-end
-
 local function later(kind, p, b, id, at)
   if batch(b).void then return place(kind, p, b, {id}) end
   call('ZADD', P .. 'd', int(at), p .. ':' .. b .. ':' .. kind .. ':' .. id)
   count(b, 'delayed', 1)
-  if not Y.due or at < Y.due then set('due', at); sooner = true end
+  if earliest('due', at) then sooner = true end
 end

@@ -7,8 +7,9 @@ for i = 2, #ARGV, 2 do
   local was = call('HGET', P .. 'y', ARGV[i])
   if was and was ~= ARGV[i + 1] and ARGV[1] ~= '1' then return {1, ARGV[i], was, ARGV[i + 1]} end
 end
-for i = 2, #ARGV, 2 do
-  call('HSET', P .. 'y', ARGV[i], ARGV[i + 1])
-  Y[ARGV[i]] = tonumber(ARGV[i + 1])
-end
-return {0, int(Y.lease), int(Y.backoffLimit), int(Y.retryDelay), int(Y.retryDelayMax), int(Y.disruptionLimit), int(Y.retention)}
+for i = 2, #ARGV, 2 do call('HSET', P .. 'y', ARGV[i], ARGV[i + 1]) end
+local v = call('HMGET', P .. 'y', 'lease', 'backoffLimit', 'retryDelay', 'retryDelayMax', 'disruptionLimit', 'retention')
+local default = {LEASE, BACKOFF_LIMIT, RETRY_DELAY, RETRY_DELAY_MAX, DISRUPTION_LIMIT, RETENTION}
+local out = {0}
+for i = 1, #default do out[i + 1] = v[i] or int(default[i]) end
+return out

@@ -5,7 +5,7 @@
 local function reclaim(ids)
   local records = read('HMGET', P .. 'p', ids)
   for i, id in ipairs(ids) do
-    local p, b, output = header(records[i])
+    local p, b, output = item().header(records[i])
     if p and not batch(b).known then  -- and not enqueued anew meanwhile
       for _, key in ipairs({'p', 'n', 'h', 'e', 'm', 'x', 'z'}) do call('HDEL', P .. key, id) end
       if output ~= '' and call('HGET', P .. 'u', output) == id then call('HDEL', P .. 'u', output) end
