@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"sluice.dev/queue"
@@ -160,7 +161,7 @@ func (d *dispatcher) run(stop, drain <-chan struct{}) (Result, error) {
 		case <-timer.C:
 		case <-drain:
 			drain = nil
-			if !d.leaving {
+			if !d.leaving || d.graceEnd == never {
 				d.leaveBy(ResultDrained, d.clock()+d.o.Grace)
 			}
 		case <-stop:
@@ -183,7 +184,10 @@ func (d *dispatcher) onTime(now time.Duration) (next time.Duration) {
 		d.idleSince = now
 	}
 	if d.leaving && d.busy == 0 && d.giveUpAt == 0 {
-		d.giveUpAt = max(d.graceEnd, now+settleTime)
+		d.giveUpAt = now + settleTime
+		if d.graceEnd != never {
+			d.giveUpAt = max(d.graceEnd, d.giveUpAt)
+		}
 	}
 	if due(true, d.scanAt) {
 		d.scanAt = now + lookEvery
@@ -260,6 +264,9 @@ func (d *dispatcher) want() int {
 }
 
 func (d *dispatcher) held() int { return len(d.queued) + d.busy }
+
+// never is a graceEnd that does not come.
+const never = time.Duration(math.MaxInt64)
 
 // leaveBy has the worker claim nothing more, give back what is not started,
 // and end when all handlers have returned, which are interrupted at graceEnd.

@@ -61,8 +61,8 @@ func (d *dispatcher) replied(x exchanged) {
 		d.hungry = len(x.reply.Leases) >= x.claim
 		d.lookAt = d.clock() + max(x.reply.Next, time.Millisecond)
 	}
-	if x.reply.Gone && !d.leaving {
-		d.leaveBy(ResultLeft, d.clock()+d.o.Grace)
+	if x.reply.Gone && !d.leaving { // others may have asked for it, while this claimed its last item
+		d.leaveBy(ResultLeft, never)
 	}
 	if d.leaving {
 		d.giveBack(ErrShutdown.Error())

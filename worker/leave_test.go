@@ -47,6 +47,39 @@ func TestAWorkerThatIsGoneClaimsNothing(t *testing.T) {
 	})
 }
 
+func TestAWorkerThatOthersLetGoFinishesWhatRuns(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		m := newMemory("a")
+		r := run(t, m, takes(time.Hour), Options{ID: "w", Slots: 2, Grace: time.Second})
+		synctest.Wait()
+		if ok, err := m.Leave(t.Context(), "w", 0); !ok || err != nil {
+			t.Fatalf("Leave = %t, %v", ok, err)
+		}
+		r.wait(ResultLeft)
+		if got := m.record("a").state; got != queue.Done {
+			t.Errorf("the item that ran is %s, want done", got)
+		}
+	})
+}
+
+func TestDrainHurriesAWorkerThatOthersLetGo(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		m := newMemory("a")
+		r := run(t, m, takes(time.Hour), Options{ID: "w", Slots: 2, Grace: time.Second})
+		synctest.Wait()
+		if ok, err := m.Leave(t.Context(), "w", 0); !ok || err != nil {
+			t.Fatalf("Leave = %t, %v", ok, err)
+		}
+		time.Sleep(time.Minute) // it has noticed
+		began := time.Now()
+		r.Drain()
+		r.wait(ResultDrained)
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("the drain took %s, want the grace of 1 s", took)
+		}
+	})
+}
+
 func TestDrainFinishesWhatRunsAndGivesBackTheRest(t *testing.T) {
 	inFakeTime(t, func(t *testing.T) {
 		m := newMemory(numbered(100)...)
