@@ -29,6 +29,8 @@ func (f *File) checkAfter() {
 			d.refuse("spec.after", "%s", unknownQueue(next, after))
 		} else if circle := follow(d.Name, next, after); circle != nil {
 			d.refuse("spec.after", "it would wait for itself: %s", strings.Join(circle, " after "))
+		} else if d.has("spec.schedule") {
+			d.refuse("spec.schedule", "not with spec.after: each batch of %s has one of %s follow it", next, d.Name)
 		}
 	}
 }

@@ -12,6 +12,8 @@ import (
 // choices are the words that a type of string is limited to.
 var choices = map[reflect.Type][]string{
 	reflect.TypeFor[Existing](): {"fail", "skip", "replace"},
+	reflect.TypeFor[Format]():   {"Lines", "JSONLines", "CSV"},
+	reflect.TypeFor[Identity](): {"Stat", "Content"},
 
 	reflect.TypeFor[batchv1.CompletionMode]():                      {"NonIndexed", "Indexed"},
 	reflect.TypeFor[batchv1.ConcurrencyPolicy]():                   {"Allow", "Forbid", "Replace"},

@@ -74,8 +74,14 @@ func (s *WorkQueueSpec) defaults() {
 	set(&s.Scaling.MinParallelism, 0)
 	set(&s.Scaling.MaxParallelism, max(1, *s.Scaling.MinParallelism))
 	set(&s.Scaling.ItemsPerWorker, 1)
-	if f := s.Source.Frames; f != nil {
-		set(&f.Step, 1)
+	if from := s.Source; from != nil {
+		if len(from.Files) > 0 {
+			orElse(&from.Format, FormatLines)
+		}
+		orElse(&from.Identity, IdentityStat)
+		if from.Frames != nil {
+			set(&from.Frames.Chunk, 1)
+		}
 	}
 	if c := s.Schedule; c != nil {
 		set(&c.Suspend, false)

@@ -52,7 +52,7 @@ func TestDefaultsOfACronJob(t *testing.T) {
 
 func TestDefaultsOfAWorkQueue(t *testing.T) {
 	q := &workload.WorkQueue{Spec: workload.WorkQueueSpec{
-		Source:   workload.Source{Frames: &workload.Frames{First: 1, Last: 9}},
+		Source:   &workload.Source{Frames: &workload.Frames{Range: "1-9"}},
 		Scaling:  workload.Scaling{MinParallelism: new(int32(4))},
 		Schedule: &workload.Schedule{Schedule: "@daily"},
 	}}
@@ -65,7 +65,7 @@ func TestDefaultsOfAWorkQueue(t *testing.T) {
 		t.Error(d)
 	}
 	s := q.Spec
-	if *s.Source.Frames.Step != 1 || *s.Suspend || s.ItemPolicy.Existing != workload.ExistingFail ||
+	if *s.Source.Frames.Chunk != 1 || *s.Suspend || s.ItemPolicy.Existing != workload.ExistingFail ||
 		*s.Schedule.SuccessfulJobsHistoryLimit != 3 || *s.Schedule.FailedJobsHistoryLimit != 1 ||
 		s.JobTemplate.Spec.Template.Spec.RestartPolicy != "Never" {
 		t.Errorf("%+v", s)

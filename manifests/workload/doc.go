@@ -9,4 +9,7 @@
 // Files are read strictly, and every fault of a file is told at once: what
 // Kubernetes would drop, guess or refuse only later is an error with its place
 // here. Nothing is filled in; Defaults does that on request.
+//
+// +groupName=sluice.dev
+// +versionName=v1alpha1
 package workload

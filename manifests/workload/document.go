@@ -35,7 +35,7 @@ func (d *Document) refuse(path, format string, args ...any) {
 			return
 		}
 	}
-	d.refuseAt(d.place(path), path, fmt.Sprintf(format, args...))
+	d.refuseAt(d.At(path), path, fmt.Sprintf(format, args...))
 }
 
 func (d *Document) refuseAt(at Position, path, message string) {
@@ -50,7 +50,9 @@ func (d *Document) require(empty bool, path string) {
 	}
 }
 
-func (d *Document) place(path string) Position {
+// At is where the value at path stands, such as spec.source, or the nearest
+// parent of it that is written.
+func (d *Document) At(path string) Position {
 	for {
 		if at, ok := d.places[path]; ok {
 			return at

@@ -77,6 +77,8 @@ spec:
 		"testdata/good/workqueue.yaml:1:1 WorkQueue/render",
 		"testdata/good/workqueue.yaml:29:1 WorkQueue/film",
 		"testdata/good/workqueue.yaml:43:1 WorkQueue/sweep",
+		"testdata/good/workqueue.yaml:54:1 WorkQueue/shots",
+		"testdata/good/workqueue.yaml:62:1 WorkQueue/mail",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

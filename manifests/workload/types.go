@@ -7,20 +7,48 @@ import (
 
 // WorkQueue is a queue of items, where they come from, and the workers that do
 // them.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=wq
+// +kubebuilder:printcolumn:name=Ready,type=integer,JSONPath=`.status.depth.ready`
+// +kubebuilder:printcolumn:name=Leased,type=integer,JSONPath=`.status.depth.leased`
+// +kubebuilder:printcolumn:name=Delayed,type=integer,JSONPath=`.status.depth.delayed`
+// +kubebuilder:printcolumn:name=Dead,type=integer,JSONPath=`.status.depth.dead`
+// +kubebuilder:printcolumn:name=Workers,type=integer,JSONPath=`.status.workers.live`
+// +kubebuilder:printcolumn:name=Age,type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 52",message="metadata.name: at most 52 letters are allowed, since its Jobs have a suffix"
+// +kubebuilder:object:generate=true
 type WorkQueue struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
 
 	Spec WorkQueueSpec `json:"spec"`
+
+	// Status is what a coordinator has seen and done. Nobody else writes it.
+	// +optional
+	Status WorkQueueStatus `json:"status,omitzero"`
 }
 
 // WorkQueueSpec is what a person asks of a WorkQueue.
+//
+// +kubebuilder:object:generate=true
 type WorkQueueSpec struct {
-	// Source is where the items come from. Required.
-	Source Source `json:"source"`
+	// Source is where the items come from. Default: others enqueue them.
+	Source *Source `json:"source,omitempty"`
+
+	// Queue is the name of the queue in its store. Default: metadata.name.
+	Queue string `json:"queue,omitempty"`
+
+	// Store is where a cluster's coordinator and workers find the queue; a run
+	// on one machine has a store of its own. Default: key url of the Secret
+	// sluice-store of the WorkQueue's namespace.
+	Store *Store `json:"store,omitempty"`
 
 	// After names a WorkQueue of the same files: its batch must be Complete
-	// before an item of this one is ready. Default: nothing is waited for.
+	// before an item of this one is ready. Where that one has a schedule, a
+	// batch of this one follows each of its batches. Default: nothing is
+	// waited for.
 	After string `json:"after,omitempty"`
 
 	// Suspend holds back the items; those at work are finished. Default false.
@@ -28,6 +56,7 @@ type WorkQueueSpec struct {
 
 	// DeadlineSeconds after the batch was made, what is unfinished is
 	// cancelled. At least 1; default: no limit.
+	// +kubebuilder:validation:Minimum=1
 	DeadlineSeconds *int64 `json:"deadlineSeconds,omitempty"`
 
 	// ItemPolicy is how each item is treated.
@@ -36,55 +65,86 @@ type WorkQueueSpec struct {
 	// Scaling is how many workers there may be.
 	Scaling Scaling `json:"scaling,omitzero"`
 
-	// Schedule makes a new batch of the source at set times. Default: one
-	// batch, at once.
+	// Schedule makes a new batch of the source at set times. Not with After.
+	// Default: one batch, at once.
 	Schedule *Schedule `json:"schedule,omitempty"`
 
 	// JobTemplate is a worker. Its spec leaves to the WorkQueue how many run,
 	// what is tried again and when it ends: see workerFields. restartPolicy
 	// is Never, also when it is not said.
+	// +kubebuilder:validation:XValidation:rule="!has(self.spec) || !has(self.spec.completions)",message="spec.completions is not for a WorkQueue: the items say when the work is done: use spec.scaling.maxParallelism for the number of workers"
+	// +kubebuilder:validation:XValidation:rule="!has(self.spec) || !has(self.spec.parallelism)",message="spec.parallelism is not for a WorkQueue: workers come and go with the items: use spec.scaling.minParallelism and maxParallelism"
+	// +kubebuilder:validation:XValidation:rule="!has(self.spec) || !has(self.spec.backoffLimit)",message="spec.backoffLimit is not for a WorkQueue: items are tried again, not workers: use spec.itemPolicy.backoffLimit"
+	// +kubebuilder:validation:XValidation:rule="!has(self.spec) || !has(self.spec.activeDeadlineSeconds)",message="spec.activeDeadlineSeconds is not for a WorkQueue: it would end busy workers: use spec.itemPolicy.itemDeadlineSeconds for an item, spec.deadlineSeconds for all"
+	// +kubebuilder:validation:XValidation:rule="!has(self.spec) || !has(self.spec.suspend)",message="spec.suspend is not for a WorkQueue: it would end busy workers: use spec.suspend"
+	// +kubebuilder:validation:XValidation:rule="!has(self.spec) || !has(self.spec.podFailurePolicy)",message="spec.podFailurePolicy is not for a WorkQueue: what an exit code means is said of items: use spec.itemPolicy.failExitCodes and releaseExitCodes"
+	// +kubebuilder:validation:XValidation:rule="!has(self.spec) || !has(self.spec.podReplacementPolicy)",message="spec.podReplacementPolicy is not for a WorkQueue: it is always Failed: use spec.itemPolicy.lease for when another worker takes an item over"
+	// +kubebuilder:validation:XValidation:rule="!has(self.spec) || !has(self.spec.completionMode)",message="spec.completionMode is not for a WorkQueue: workers have no index, items have an id: use spec.source.frames"
+	// +kubebuilder:validation:XValidation:rule="!has(self.spec) || !has(self.spec.backoffLimitPerIndex)",message="spec.backoffLimitPerIndex is not for a WorkQueue: items are tried again, not workers: use spec.itemPolicy.backoffLimit"
+	// +kubebuilder:validation:XValidation:rule="!has(self.spec) || !has(self.spec.maxFailedIndexes)",message="spec.maxFailedIndexes is not for a WorkQueue: workers have no index: use spec.itemPolicy.backoffLimit"
+	// +kubebuilder:validation:XValidation:rule="!has(self.spec) || !has(self.spec.selector)",message="spec.selector is not for a WorkQueue: its Jobs make their own: leave it out"
+	// +kubebuilder:validation:XValidation:rule="!has(self.spec) || !has(self.spec.successPolicy)",message="spec.successPolicy is not for a WorkQueue: the items say when the work is done: use spec.source"
+	// +kubebuilder:validation:XValidation:rule="!has(self.spec) || !has(self.spec.template.spec) || !has(self.spec.template.spec.restartPolicy) || self.spec.template.spec.restartPolicy == 'Never'",message="spec.template.spec.restartPolicy: Never is allowed, and itemPolicy.backoffLimit says how often an item is tried again"
 	JobTemplate batchv1.JobTemplateSpec `json:"jobTemplate"`
 }
 
 // ItemPolicy is how each item is treated. A time has its unit, such as 90s or
 // 5m, unless its name says that it is in seconds.
+//
+// +kubebuilder:object:generate=true
 type ItemPolicy struct {
 	// Lease is how long a worker has an item for, unless it renews.
 	// 1s to 24h; default 30s.
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('24h')",message="1s to 24h is allowed"
 	Lease *metav1.Duration `json:"lease,omitempty"`
 
 	// BackoffLimit is how often an item that fails is tried again.
 	// 0 to 1000000; default 6, so 7 attempts.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
 	BackoffLimit *int32 `json:"backoffLimit,omitempty"`
 
 	// RetryDelay is before the first retry, doubled for each further one.
 	// 1ms to 24h; default 10s.
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1ms') && duration(self) <= duration('24h')",message="1ms to 24h is allowed"
 	RetryDelay *metav1.Duration `json:"retryDelay,omitempty"`
 
 	// RetryDelayMax is the most that a retry waits. 1ms to 24h; default 6m.
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1ms') && duration(self) <= duration('24h')",message="1ms to 24h is allowed"
 	RetryDelayMax *metav1.Duration `json:"retryDelayMax,omitempty"`
 
 	// DisruptionLimit is how often an item may be given back unharmed.
 	// 0 to 1000000; default 20.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000000
 	DisruptionLimit *int32 `json:"disruptionLimit,omitempty"`
 
 	// Retention is how long a done item is remembered. 1m to 8760h; default
 	// 168h.
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('8760h')",message="1m to 8760h is allowed"
 	Retention *metav1.Duration `json:"retention,omitempty"`
 
 	// ItemDeadlineSeconds ends an attempt that runs longer; it has failed. At
 	// least 1; default: no limit.
+	// +kubebuilder:validation:Minimum=1
 	ItemDeadlineSeconds *int64 `json:"itemDeadlineSeconds,omitempty"`
 
 	// StallSeconds ends an attempt that prints nothing for this long; it has
 	// failed. At least 1; default: no limit.
+	// +kubebuilder:validation:Minimum=1
 	StallSeconds *int64 `json:"stallSeconds,omitempty"`
 
 	// FailExitCodes make an item dead at once. 1 to 255 each; default none.
+	// +kubebuilder:validation:MaxItems=255
+	// +kubebuilder:validation:items:Minimum=1
+	// +kubebuilder:validation:items:Maximum=255
 	FailExitCodes []int32 `json:"failExitCodes,omitempty"`
 
 	// ReleaseExitCodes say "not now": the item comes back later and no attempt
 	// is counted. 1 to 255 each, none of FailExitCodes; default none.
+	// +kubebuilder:validation:MaxItems=255
+	// +kubebuilder:validation:items:Minimum=1
+	// +kubebuilder:validation:items:Maximum=255
 	ReleaseExitCodes []int32 `json:"releaseExitCodes,omitempty"`
 
 	// Output is the pattern of the path that an item publishes, such as
@@ -93,6 +153,7 @@ type ItemPolicy struct {
 
 	// MinOutputBytes makes a smaller output a failed attempt; an empty one
 	// always is. Wants Output; default 0.
+	// +kubebuilder:validation:Minimum=0
 	MinOutputBytes *int64 `json:"minOutputBytes,omitempty"`
 
 	// Existing is what to do about an output that is there already: fail, skip
@@ -101,6 +162,8 @@ type ItemPolicy struct {
 }
 
 // Existing is what to do about an output that is there already.
+//
+// +kubebuilder:validation:Enum=fail;skip;replace
 type Existing string
 
 // The values of Existing.
@@ -111,30 +174,45 @@ const (
 )
 
 // Scaling is how many workers there may be.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.minParallelism) || !has(self.maxParallelism) || self.minParallelism <= self.maxParallelism",message="maxParallelism must not be less than minParallelism"
+// +kubebuilder:object:generate=true
 type Scaling struct {
 	// MinParallelism is how many workers there are though nothing is ready. At
 	// least 0; default 0.
+	// +kubebuilder:validation:Minimum=0
 	MinParallelism *int32 `json:"minParallelism,omitempty"`
 
 	// MaxParallelism is the most workers at once. At least 1 and
 	// MinParallelism; default 1, or MinParallelism if that is more.
+	// +kubebuilder:validation:Minimum=1
 	MaxParallelism *int32 `json:"maxParallelism,omitempty"`
 
 	// ItemsPerWorker is how many ready items make one more worker worth
 	// starting. At least 1; default 1.
+	// +kubebuilder:validation:Minimum=1
 	ItemsPerWorker *int32 `json:"itemsPerWorker,omitempty"`
 }
 
-// Source is where items come from: exactly one of its fields.
+// Source is where items come from: exactly one of Files, Glob, Frames, List and
+// Args. They are what the command line has as --items, --jsonl and --csv, --glob,
+// --frames, ::: and --arg.
+//
+// +kubebuilder:object:generate=true
 type Source struct {
-	// Files have an item a line.
+	// Files have an item a line, or what Format says. Relative paths start
+	// where sluice runs.
 	Files []string `json:"files,omitempty"`
+
+	// Format is what Files hold: Lines, JSONLines or CSV. Wants Files; default
+	// Lines.
+	Format Format `json:"format,omitempty"`
 
 	// Glob is the pattern of the files that are the items; ** stands for any
 	// folders.
 	Glob string `json:"glob,omitempty"`
 
-	// Frames is a range of numbers, an item each.
+	// Frames are the frames of a film, some to an item.
 	Frames *Frames `json:"frames,omitempty"`
 
 	// List has the items themselves.
@@ -143,24 +221,64 @@ type Source struct {
 	// Args makes an item of every combination of the values, the last
 	// argument's varying fastest.
 	Args []Arg `json:"args,omitempty"`
+
+	// Input is the field that names an item's input file, for JSONLines, CSV
+	// and Args. Default: none does; without fields the item itself may.
+	Input string `json:"input,omitempty"`
+
+	// Identity is what makes an input file the same: its path, size, time and
+	// inode, Stat, or its path and Content. Default Stat.
+	Identity Identity `json:"identity,omitempty"`
 }
 
-// Frames are the numbers from First to Last, every Step-th of them.
-type Frames struct {
-	First int64 `json:"first"`
-	Last  int64 `json:"last"` // included; not below First
+// Identity is what makes an input file the same.
+type Identity string
 
-	// Step is at least 1; default 1.
-	Step *int64 `json:"step,omitempty"`
+// The values of Identity.
+const (
+	IdentityStat    Identity = "Stat"
+	IdentityContent Identity = "Content"
+)
+
+// Format is what the files of a source hold.
+type Format string
+
+// The values of Format.
+const (
+	FormatLines     Format = "Lines"     // an item a line
+	FormatJSONLines Format = "JSONLines" // a JSON object a line, whose members are the item's fields
+	FormatCSV       Format = "CSV"       // a table, whose first row names the fields
+)
+
+// Frames are frames by their numbers. An item has the fields start and end, its
+// first frame and its last, frame, which is start, and step.
+//
+// +kubebuilder:object:generate=true
+type Frames struct {
+	// Range is such as 1-240, 1-240x2 or 1-100,300-310: frames and ranges, with
+	// a step after the x. Up to 1000000000 frames. Required.
+	Range string `json:"range"`
+
+	// Chunk is how many frames an item has at the most, for commands that take
+	// long to start. At least 1; default 1.
+	Chunk *int32 `json:"chunk,omitempty"`
+
+	// Pad is how many digits a number has at the least, filled up with zeros
+	// as in names of files. 1 to 20; default: no more than it needs.
+	Pad *int32 `json:"pad,omitempty"`
 }
 
 // Arg is one argument of a sweep.
+//
+// +kubebuilder:object:generate=true
 type Arg struct {
-	Name   string   `json:"name"` // {NAME} in a command; letters, digits and _
+	Name   string   `json:"name"` // {NAME} in a command; letters, digits, _ and -
 	Values []string `json:"values"`
 }
 
 // Schedule has a CronJob's fields, and they mean what they mean there.
+//
+// +kubebuilder:object:generate=true
 type Schedule struct {
 	// Schedule is a cron line of five fields, or @hourly and the like.
 	// Required.

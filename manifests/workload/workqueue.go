@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"sluice.dev/queue"
-	"sluice.dev/worker/template"
 )
 
 // workerFields are what a Job has and a worker's must not: the fields of the
@@ -31,13 +30,11 @@ var workerFields = []struct{ name, instead string }{
 }
 
 func (d *Document) checkWorkQueue(s *WorkQueueSpec) {
-	d.checkSource()
-	if s.Source.Frames != nil {
-		d.checkFrames(s.Source.Frames)
-	}
-	d.checkLists(&s.Source)
+	d.checkSource(s.Source)
+	d.checkCluster(s)
 	d.checkItemPolicy(&s.ItemPolicy)
-	d.checkOutput(s)
+	d.checkOutput()
+	d.checkTemplates(s)
 	d.atLeastOne(s.DeadlineSeconds, "spec.deadlineSeconds")
 	low, high := s.Scaling.MinParallelism, s.Scaling.MaxParallelism
 	d.atLeastOne(widen(high), "spec.scaling.maxParallelism")
@@ -101,22 +98,13 @@ func (d *Document) checkItemPolicy(p *ItemPolicy) {
 	}
 }
 
-func (d *Document) checkOutput(s *WorkQueueSpec) {
+// checkOutput refuses what is said of an output that there is none of.
+func (d *Document) checkOutput() {
 	const path = "spec.itemPolicy"
-	if !d.has(path + ".output") {
-		for _, name := range []string{"minOutputBytes", "existing"} {
-			if d.has(join(path, name)) {
-				d.refuse(join(path, name), "only with an output: say %s.output", path)
-			}
+	for _, name := range []string{"minOutputBytes", "existing"} {
+		if d.has(join(path, name)) && !d.has(path+".output") {
+			d.refuse(join(path, name), "only with an output: say %s.output", path)
 		}
-		return
-	}
-	var names []string
-	for _, a := range s.Source.Args {
-		names = append(names, a.Name)
-	}
-	if _, err := template.ParsePattern(s.ItemPolicy.Output, template.Options{Fields: names}); err != nil {
-		d.refuse(path+".output", "%v", err)
 	}
 }
 
