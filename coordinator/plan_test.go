@@ -3,6 +3,7 @@ package coordinator
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -29,6 +30,14 @@ func TestPlan(t *testing.T) {
 		{"held items ask for nothing", queue.Depth{Ready: 5, Held: 5}, Count{}, Options{Max: 4}, 0, "enough"},
 		{"blocked and delayed items ask for nothing", queue.Depth{Blocked: 5, Delayed: 5}, Count{}, Options{Max: 4}, 0, "enough"},
 		{"a suspect worker has no free slot", queue.Depth{Ready: 1}, Count{Workers: 1, Slots: 1, Suspect: 1}, Options{Max: 4}, 1, "1 more"},
+		{"leases of others fill no slot of ours", queue.Depth{Ready: 2, Leased: 10}, Count{Workers: 2, Slots: 2, Others: 10}, Options{Max: 4}, 0, "enough"},
+		{"leases of others ask for nothing", queue.Depth{Leased: 10}, Count{Others: 10}, Options{Max: 4}, 0, "enough"},
+		{"one is due by the time that a worker runs", queue.Depth{Delayed: 5, NextDue: time.Second}, Count{}, Options{Max: 4, LaunchTime: 2 * time.Second}, 1, "1 more"},
+		{"none is due by then", queue.Depth{Delayed: 5, NextDue: 3 * time.Second}, Count{}, Options{Max: 4, LaunchTime: 2 * time.Second}, 0, "enough"},
+		{"a paused queue wants none though one is due", queue.Depth{Delayed: 5, NextDue: time.Second, Paused: true}, Count{}, Options{Max: 4, LaunchTime: 2 * time.Second}, 0, "enough"},
+		{"held back while those launched cannot start", queue.Depth{Ready: 9}, Count{Workers: 1, Slots: 1, Stuck: "no such image"}, Options{Max: 4}, 0, "held back: no such image"},
+		{"not even the minimum then", queue.Depth{}, Count{Stuck: "no such image"}, Options{Min: 2, Max: 4}, 0, "held back"},
+		{"what wants nothing is not held back", queue.Depth{}, Count{Workers: 1, Slots: 1, Stuck: "no such image"}, Options{Max: 4}, 0, "enough"},
 		{"more live than the maximum", queue.Depth{}, Count{Workers: 6, Slots: 6}, Options{Max: 4}, 0, "enough"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

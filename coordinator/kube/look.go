@@ -1,0 +1,210 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"sluice.dev/coordinator"
+	"sluice.dev/manifests/workload"
+	"sluice.dev/queue"
+)
+
+// storeRetry is how long a look waits for a store that did not answer.
+const storeRetry = 2 * time.Second
+
+// look is one look at a WorkQueue: what was read, what was done about it. The
+// WorkQueue's status collects what is to be told.
+type look struct {
+	*reconciler
+	*memory
+	w  *workload.WorkQueue
+	at time.Time
+
+	q     *store
+	depth queue.Depth
+	known []queue.WorkerInfo
+	jobs  []batchv1.Job
+	pods  []corev1.Pod
+	census
+}
+
+// run looks once, and tells when to look again though nothing happens.
+func (l *look) run(ctx context.Context) (time.Duration, error) {
+	l.judge()
+	if err := l.reach(ctx); err != nil {
+		condition(l.w, StoreReachable, metav1.ConditionFalse, "Error", err.Error())
+		l.record(waited, "the queue cannot be read, and an unknown number launches nothing")
+		l.meters.failed.WithLabelValues(l.w.Namespace, l.w.Name).Inc()
+		return storeRetry, nil
+	}
+	condition(l.w, StoreReachable, metav1.ConditionTrue, "Answers", "")
+	if err := l.survey(ctx); err != nil {
+		return 0, err
+	}
+	l.bury(ctx)
+	next, err := l.feed(ctx)
+	if err != nil {
+		return 0, err
+	}
+	again, err := l.scale(ctx)
+	if err != nil {
+		return 0, err
+	}
+	l.w.Status.Depth = depthStatus(l.depth)
+	l.w.Status.Workers = l.census.status()
+	l.meters.see(l.w, l.depth)
+	return min(next, again, l.o.Resync), nil
+}
+
+// judge tells what is wrong with the spec. It is judged once a generation.
+func (l *look) judge() {
+	if l.judged != l.w.Generation {
+		l.judged = l.w.Generation
+		if l.faults = faultsOf(l.w); len(l.faults) == 0 {
+			var err error
+			if l.shape, err = newShape(l.w, l.o.Image); err != nil {
+				l.faults = []string{err.Error()}
+			}
+		}
+		if len(l.faults) > 0 {
+			l.tell(corev1.EventTypeWarning, "Refused", "Check", strings.Join(l.faults, "; "))
+		}
+	}
+	switch was := meta.FindStatusCondition(l.w.Status.Conditions, Accepted); {
+	case len(l.faults) > 0:
+		condition(l.w, Accepted, metav1.ConditionFalse, "Invalid", strings.Join(l.faults, "; "))
+	case was == nil || was.Reason == "Invalid":
+		condition(l.w, Accepted, metav1.ConditionTrue, "Valid", "")
+	}
+}
+
+// reach opens the store, has the queue be as the spec says, and reads it.
+func (l *look) reach(ctx context.Context) (err error) {
+	if l.q, err = l.stores.get(ctx, l.w, l.at); err != nil {
+		return err
+	}
+	if err := l.state(ctx); err != nil {
+		return err
+	}
+	if l.depth, err = l.q.Depth(ctx); err != nil {
+		return err
+	}
+	l.known, err = l.q.Workers(ctx)
+	return err
+}
+
+// survey reads the cluster.
+func (l *look) survey(ctx context.Context) (err error) {
+	if l.jobs, _, err = jobsOf(ctx, l, l.w); err != nil {
+		return err
+	}
+	if l.pods, err = podsOf(ctx, l, l.w); err != nil {
+		return err
+	}
+	l.census = newCensus(l.jobs, l.pods, l.known)
+	return nil
+}
+
+// bury expires the leases of workers that have proven dead, so that nobody
+// waits for their deadlines.
+func (l *look) bury(ctx context.Context) {
+	for _, m := range l.dead {
+		t := terminated(m.pod)
+		f := queue.Failure{Cause: queue.CauseLeaseExpired, ExitCode: int(t.ExitCode),
+			Message: fmt.Sprintf("its worker, pod %s, has ended: %s, exit code %d", m.pod.Name, t.Reason, t.ExitCode)}
+		if t.Reason == "OOMKilled" {
+			f.Cause = queue.CauseOOMKilled
+		}
+		n, err := l.q.Expire(ctx, workerOf(m.pod), f)
+		if err != nil {
+			l.log.Warn("cannot expire the leases of a dead worker", "pod", m.pod.Name, "error", err)
+			continue
+		}
+		if n > 0 {
+			l.record(fmt.Sprintf("expired %d leases of %s", n, m.pod.Name), fmt.Sprintf("its container has ended with exit code %d", t.ExitCode))
+		}
+	}
+}
+
+// scale plans, and carries it out.
+func (l *look) scale(ctx context.Context) (time.Duration, error) {
+	o := l.bounds()
+	count, leaving := l.count(l.depth)
+	o.Max = max(o.Max-leaving, 0)
+	what := l.obstacleOf(l.shape.digest, l.at)
+	if len(l.faults) > 0 {
+		what = &obstacle{"Invalid", "the WorkQueue is not accepted"}
+	}
+	if what != nil {
+		count.Stuck = what.message
+	}
+	dec := coordinator.Plan(l.depth, count, o)
+	if dec.Launch > 0 {
+		var err error
+		if dec, what, err = l.launch(ctx, o); err != nil {
+			return 0, err
+		}
+	}
+	next, err := l.dismiss(ctx, dec, o)
+	if err != nil {
+		return 0, err
+	}
+	l.explain(dec, what)
+	if d := l.depth.NextDue; d >= 0 {
+		next = min(next, max(d-o.LaunchTime, gap))
+	}
+	return next, nil
+}
+
+// bounds are the plan's options.
+func (l *look) bounds() coordinator.Options {
+	s := l.w.Spec.Scaling
+	o := coordinator.Options{
+		Min: int(deref(s.MinParallelism)), Max: int(deref(s.MaxParallelism)),
+		ItemsPerWorker: max(int(deref(s.ItemsPerWorker)), l.shape.slots, 1), LaunchTime: launchTime(l.pods),
+	}
+	o.Max = max(o.Max, o.Min, 1)
+	if deref(l.w.Spec.Suspend) {
+		o.Min = 0
+	}
+	return o
+}
+
+// explain writes down why there are as many workers as there are.
+func (l *look) explain(dec coordinator.Decision, what *obstacle) {
+	l.record(waited, dec.Reason)
+	switch {
+	case what != nil && len(l.faults) == 0:
+		condition(l.w, Scaling, metav1.ConditionFalse, what.reason, "further launches are held back: "+what.message)
+		if l.obstacle != what.reason {
+			l.tell(corev1.EventTypeWarning, what.reason, "Launch", "further launches are held back: "+what.message)
+		}
+	case what != nil:
+		condition(l.w, Scaling, metav1.ConditionFalse, what.reason, what.message)
+	case l.depth.Paused:
+		condition(l.w, Scaling, metav1.ConditionTrue, "Paused", "the queue is paused: its items ask for no workers")
+	case int64(dec.Live)+dec.Wanted > int64(l.bounds().Max):
+		condition(l.w, Scaling, metav1.ConditionTrue, "AtMaximum", "more workers are wanted than spec.scaling.maxParallelism allows")
+	default:
+		condition(l.w, Scaling, metav1.ConditionTrue, "Enough", "")
+	}
+	l.obstacle = ""
+	if what != nil {
+		l.obstacle = what.reason
+	}
+}
+
+// record writes down a decision, if it is another than the last.
+func (l *look) record(did, rule string) {
+	if ds := l.w.Status.Decisions; did == waited && len(ds) > 0 && (ds[0].Did == waited && ds[0].Rule == rule || ds[0].Time.Time.Equal(l.at)) {
+		return // what was done in this look says more
+	}
+	decided(l.w, did, rule, l.at)
+}

@@ -1,0 +1,157 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"sluice.dev/manifests/workload"
+	"sluice.dev/queue"
+)
+
+const (
+	// secretAge is how long a store's URL is believed before its Secret is read
+	// again.
+	secretAge = time.Minute
+	// gap is the least time between two looks that a queue asks for: a busy one
+	// changes a thousand times a second.
+	gap = 200 * time.Millisecond
+	// openLimit is how long a store may take to answer.
+	openLimit = 10 * time.Second
+)
+
+// stores are the open queues, one a WorkQueue, each with a watcher that rings
+// when the queue has changed.
+type stores struct {
+	dial   func(ctx context.Context, url, name string) (*queue.Queue, error)
+	reader client.Reader // not cached: Secrets are read by name, and never listed
+	ring   func(types.NamespacedName)
+
+	mu   sync.Mutex
+	open map[types.NamespacedName]*store
+	all  sync.WaitGroup // watchers
+}
+
+// store is the queue of one WorkQueue.
+type store struct {
+	*queue.Queue
+	owner types.UID
+	url   string
+	name  string
+	read  time.Time // when the Secret was
+	stop  context.CancelFunc
+}
+
+// get is the open queue of a WorkQueue.
+func (s *stores) get(ctx context.Context, w *workload.WorkQueue, now time.Time) (*store, error) {
+	key := client.ObjectKeyFromObject(w)
+	s.mu.Lock()
+	old := s.open[key]
+	s.mu.Unlock()
+	if old != nil && old.owner == w.UID && old.name == w.QueueName() && now.Sub(old.read) < secretAge {
+		return old, nil
+	}
+	url, err := s.url(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	if old != nil && old.owner == w.UID && old.name == w.QueueName() && old.url == url {
+		old.read = now // looks at one WorkQueue never overlap
+		return old, nil
+	}
+	s.forget(key)
+	if err := s.taken(key, url, w.QueueName()); err != nil {
+		return nil, err
+	}
+	limited, cancel := context.WithTimeout(ctx, openLimit)
+	defer cancel()
+	q, err := s.dial(limited, url, w.QueueName())
+	if err != nil {
+		return nil, err
+	}
+	watch, stop := context.WithCancel(context.WithoutCancel(ctx))
+	opened := &store{Queue: q, owner: w.UID, url: url, name: w.QueueName(), read: now, stop: stop}
+	s.mu.Lock()
+	s.open[key] = opened
+	s.mu.Unlock()
+	s.all.Go(func() { s.watch(watch, key, q) })
+	return opened, nil
+}
+
+// taken refuses a queue that another WorkQueue has: two would both launch
+// workers for its items.
+func (s *stores) taken(key types.NamespacedName, url, name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for other, o := range s.open {
+		if other != key && o.url == url && o.name == name {
+			return fmt.Errorf("queue %q of this store is that of WorkQueue %s already: say another spec.queue", name, other)
+		}
+	}
+	return nil
+}
+
+// url is the store's, from the Secret. Errors do not show it.
+func (s *stores) url(ctx context.Context, w *workload.WorkQueue) (string, error) {
+	ref := w.Spec.StoreSecret()
+	var secret corev1.Secret
+	if err := s.reader.Get(ctx, client.ObjectKey{Namespace: w.Namespace, Name: ref.Name}, &secret); err != nil {
+		return "", fmt.Errorf("the Secret with the store's URL: %w", err)
+	}
+	url := strings.TrimSpace(string(secret.Data[ref.Key]))
+	if url == "" {
+		return "", fmt.Errorf("the Secret %q has no key %q with the store's URL", ref.Name, ref.Key)
+	}
+	return url, nil
+}
+
+// forget closes the queue of a WorkQueue, if it is open.
+func (s *stores) forget(key types.NamespacedName) {
+	s.mu.Lock()
+	o := s.open[key]
+	delete(s.open, key)
+	s.mu.Unlock()
+	if o != nil {
+		o.stop()
+	}
+}
+
+// close closes all queues, and returns when their watchers have ended.
+func (s *stores) close() {
+	s.mu.Lock()
+	for _, o := range s.open {
+		o.stop()
+	}
+	clear(s.open)
+	s.mu.Unlock()
+	s.all.Wait()
+}
+
+// watch rings for every change of a queue until ctx ends, and then closes it.
+// What rings seldom loses nothing: Watch tells of all that changed since it was
+// called last.
+func (s *stores) watch(ctx context.Context, key types.NamespacedName, q *queue.Queue) {
+	defer q.Close()
+	for {
+		err := q.Watch(ctx, secretAge)
+		if ctx.Err() != nil {
+			return
+		}
+		rest := gap
+		if err != nil {
+			rest = storeRetry
+		}
+		s.ring(key)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(rest):
+		}
+	}
+}
