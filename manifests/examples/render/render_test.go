@@ -38,8 +38,27 @@ func TestAFrameHasTheSameBytesEveryTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := img.Bounds(), image.Rect(0, 0, width, height); got != want {
+	if got, want := img.Bounds(), image.Rect(0, 0, 320, 180); got != want {
 		t.Errorf("frame is %v, want %v", got, want)
+	}
+}
+
+func TestAPartOfALongerFilm(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "part")
+	if err := run([]string{"frames", "7", "8", "-of", "96", "-width", "64", "-o", folder}); err != nil {
+		t.Fatal(err)
+	}
+	names, err := filepath.Glob(filepath.Join(folder, "*"))
+	if err != nil || len(names) != 2 || filepath.Base(names[0]) != "0007.png" {
+		t.Fatalf("drawn: %v, %v", names, err)
+	}
+	// Frame 7 of 96 is the same moment as frame 4 of 48.
+	img, err := readPNG(names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := render(4, format{usualLength, 64}); !bytes.Equal(toRGBA(img).Pix, want.Pix) {
+		t.Error("frame 7 of 96 is not frame 4 of 48")
 	}
 }
 
@@ -127,13 +146,19 @@ func TestBadInputNamesTheFieldAndWhatIsAllowed(t *testing.T) {
 		argv string
 		want string
 	}{
-		{"", "frame and join are allowed"},
+		{"", "frame, frames and join are allowed"},
 		{"spin", `verb "spin"`},
 		{"frame -o x.png", "0 numbers given"},
 		{"frame 49 -o x.png", `number "49": 1 to 48`},
 		{"frame 0 -o x.png", `number "0": 1 to 48`},
 		{"frame one -o x.png", `number "one": 1 to 48`},
 		{"frame 1", "-o is missing"},
+		{"frame 1 -of 10000 -o x.png", "-of 10000: 1 to 9999"},
+		{"frame 1 -width 100 -o x.png", "-width 100: 32 to 3840 in steps of 32"},
+		{"frames 1 -o x", "1 numbers given"},
+		{"frames 3 2 -o x", "last 2 comes before first 3"},
+		{"frames 1 9 -of 8 -o x", `number "9": 1 to 8`},
+		{"frames 1 2", "-o is missing"},
 		{"frame 1 -p x.png", "-p"},
 		{"join -o x.gif", "no frames given"},
 		{"join " + empty, "-o is missing"},

@@ -8,10 +8,11 @@ import (
 
 // The film.
 const (
-	frames  = 48
-	width   = 320
-	height  = 180
-	samples = 3 // squared rays a pixel
+	usualLength = 48 // frames
+	maxLength   = 9999
+	usualWidth  = 320 // pixels
+	maxWidth    = 3840
+	samples     = 3 // squared rays a pixel
 )
 
 var (
@@ -25,10 +26,17 @@ type scene struct {
 	beads []bead
 }
 
-// render draws frame n of the film, 1 to frames. The same frame has the same
+// format is what all frames of a film have in common.
+type format struct {
+	length int // in frames
+	width  int // in pixels, of which it is 9/16 high
+}
+
+// render draws frame n of a film, 1 to its length. The same frame has the same
 // pixels every time.
-func render(n int) *image.RGBA {
-	phase := float64(n-1) / frames
+func render(n int, f format) *image.RGBA {
+	phase := float64(n-1) / float64(f.length)
+	width, height := f.width, f.width*9/16
 	s := &scene{phase: phase, beads: necklace(phase)}
 
 	eye, target := vec{0, 1.0, 5.0}, vec{0, 0.72, 0}
@@ -41,9 +49,9 @@ func render(n int) *image.RGBA {
 		for x := range width {
 			var sum vec
 			for i := range samples * samples {
-				px := float64(x) + (float64(i%samples)+0.5)/samples - width/2
-				py := height/2 - float64(y) - (float64(i/samples)+0.5)/samples
-				const lens = 1.36 * height // pixels to the picture's plane
+				px := float64(x) + (float64(i%samples)+0.5)/samples - float64(width)/2
+				py := float64(height)/2 - float64(y) - (float64(i/samples)+0.5)/samples
+				lens := 1.36 * float64(height) // pixels to the picture's plane
 				d := forward.scale(lens).add(right.scale(px)).add(up.scale(py))
 				sum = sum.add(develop(s.look(eye, d.unit(), 3)))
 			}
