@@ -18,21 +18,38 @@ import (
 // rounds is how often each program takes its turn. The medians count.
 const rounds = 5
 
-// BenchmarkRunBesideXargs runs the program true for each of 10,000 lines with
-// "xargs -P", which does nothing beyond that, and with "sluice run".
-func BenchmarkRunBesideXargs(b *testing.B) {
+// BenchmarkRunOfTrue runs the program true for each of 10,000 lines with
+// "xargs -P", which does nothing beyond that, with GNU parallel, and with
+// "sluice run", without and with --state, which keeps on disk what became of
+// each.
+func BenchmarkRunOfTrue(b *testing.B) {
 	const items = 10_000
-	sluice, lines := build(b), input(b, items)
-	jobs := fmt.Sprint(runtime.NumCPU())
+	lines, slots := input(b, items), fmt.Sprint(runtime.NumCPU())
+	xargs, parallel, sluice := find(b, "xargs"), find(b, "parallel"), build(b)
+	programs := []struct {
+		name string
+		argv func() []string
+	}{
+		{"xargs", func() []string { return []string{xargs, "-P", slots, "-n", "1", "true"} }},
+		{"parallel", func() []string { return []string{parallel, "-j", slots, "true"} }},
+		{"sluice", func() []string { return []string{sluice, "run", "-j", slots, "--", "true"} }},
+		{"state", func() []string { return []string{sluice, "run", "-j", slots, "--state", b.TempDir(), "--", "true"} }},
+	}
 	for b.Loop() {
-		var xargs, run []time.Duration
+		times := make([][]time.Duration, len(programs))
 		for range rounds {
-			xargs = append(xargs, took(b, lines, "xargs", "-P", jobs, "-n", "1", "true"))
-			run = append(run, took(b, lines, sluice, "run", "-j", jobs, "--", "true"))
+			for i, p := range programs {
+				argv := p.argv()
+				times[i] = append(times[i], took(b, lines, argv[0], argv[1:]...))
+			}
 		}
-		b.ReportMetric(float64(median(xargs).Microseconds())/items, "xargs-µs/item")
-		b.ReportMetric(float64(median(run).Microseconds())/items, "sluice-µs/item")
-		b.ReportMetric(float64(median(run))/float64(median(xargs)), "times-xargs")
+		for i, p := range programs {
+			m := median(times[i])
+			b.ReportMetric(float64(m.Microseconds())/items, p.name+"-µs/item")
+			if i > 0 {
+				b.ReportMetric(float64(m)/float64(median(times[0])), p.name+"/xargs")
+			}
+		}
 	}
 }
 
@@ -42,6 +59,16 @@ func BenchmarkRunOfOneItem(b *testing.B) {
 	for b.Loop() {
 		took(b, lines, sluice, "run", "--", "true")
 	}
+}
+
+// find is where a program is that this machine must have.
+func find(b *testing.B, name string) string {
+	b.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		b.Fatalf("%v: install it, since sluice is measured beside it", err)
+	}
+	return path
 }
 
 // build is the program, made of the source as it is.
