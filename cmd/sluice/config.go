@@ -105,7 +105,7 @@ func contextStore(name string) (place, error) {
 	if !ok {
 		return place{}, c.unknown(name)
 	}
-	return checked(place{t.Store, fmt.Sprintf("store of context %q", name)})
+	return checked(t.Store, fmt.Sprintf("store of context %q", name))
 }
 
 // unknown is a context that is not there.
@@ -132,7 +132,8 @@ func setContextCommand() *cobra.Command {
 			if store == "" {
 				return usagef("--store is missing: say where context %q leads, such as redis://host:6379/0", args[0])
 			}
-			if _, err := checked(place{store, "--store"}); err != nil {
+			p, err := checked(store, "--store")
+			if err != nil {
 				return err
 			}
 			c, err := loadConfig()
@@ -142,7 +143,7 @@ func setContextCommand() *cobra.Command {
 			if c.Contexts == nil {
 				c.Contexts = make(map[string]target)
 			}
-			c.Contexts[args[0]] = target{store}
+			c.Contexts[args[0]] = target{p.url}
 			if err := c.save(); err != nil {
 				return err
 			}
@@ -204,7 +205,10 @@ func getContextsCommand() *cobra.Command {
 // masked is a store's URL without login and parameters, which may have
 // passwords.
 func masked(url string) string {
-	scheme, rest, _ := strings.Cut(url, "://")
+	scheme, rest, ok := strings.Cut(url, "://")
+	if !ok {
+		return url // a folder's
+	}
 	rest, _, _ = strings.Cut(rest, "?")
 	hosts, path, _ := strings.Cut(rest, "/")
 	if at := strings.LastIndexByte(hosts, '@'); at >= 0 {

@@ -17,14 +17,24 @@ const maxBroken = 5
 type crew struct {
 	mu      sync.Mutex
 	slots   map[string]int    // of each live worker
+	stay    map[string]bool   // those that do not leave though nothing is to do
 	suspect map[string]string // why, of each worker that suspects itself
 	broken  int               // workers that failed since an item was settled last
 }
 
-func (c *crew) joined(id string, slots int) {
+// joined notes a worker, and tells whether it is one of the least that are kept
+// though nothing is to do.
+func (c *crew) joined(id string, slots, least int) (stay bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.slots[id] = slots
+	if len(c.stay) < least {
+		if c.stay == nil {
+			c.stay = make(map[string]bool)
+		}
+		c.stay[id] = true
+	}
+	return c.stay[id]
 }
 
 // settled notes that a worker got through an item, one way or another.
@@ -40,6 +50,7 @@ func (c *crew) left(e local.Exit) string {
 	defer c.mu.Unlock()
 	delete(c.slots, e.ID)
 	delete(c.suspect, e.ID)
+	delete(c.stay, e.ID)
 	if e.Asked || e.Code == exitDone || e.Code == exitDrained {
 		return ""
 	}
@@ -85,10 +96,46 @@ func (c *crew) suspects() int {
 // team is the launcher as the plan sees it.
 type team struct {
 	*local.Launcher
-	crew *crew
+	crew  *crew
+	seats *seats
 }
 
 func (t team) Active(ctx context.Context) (coordinator.Count, error) {
 	n, err := t.Launcher.Active(ctx)
 	return coordinator.Count{Workers: n.Live, Slots: n.Slots, Suspect: t.crew.suspects()}, err
+}
+
+func (t team) Launch(ctx context.Context, n int) (started int, err error) {
+	n = t.seats.take(n)
+	started, err = t.Launcher.Launch(ctx, n)
+	t.seats.give(n - started)
+	return started, err
+}
+
+// seats are the workers that several runs may have at once, together. A nil one
+// has no end.
+type seats struct {
+	mu   sync.Mutex
+	free int
+}
+
+// take takes up to n, and returns how many.
+func (s *seats) take(n int) int {
+	if s == nil {
+		return n
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n = min(n, s.free)
+	s.free -= n
+	return n
+}
+
+func (s *seats) give(n int) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free += n
 }

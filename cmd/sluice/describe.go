@@ -116,6 +116,7 @@ func describeQueue(ctx context.Context, q *queue.Queue, name string, s *sheet) e
 		return err
 	}
 	s.line("Name", "%s", name)
+	s.line("State", "%s", queueState(d))
 	s.depth(d)
 	if d.NextDue >= 0 {
 		s.line("Next due", "in %s", console.Duration(d.NextDue))

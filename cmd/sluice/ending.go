@@ -44,8 +44,15 @@ func (r *run) end(e ending) {
 }
 
 // await returns why the run ends.
-func (r *run) await(signals <-chan os.Signal) ending {
+func (r *run) await(ctx context.Context, signals <-chan os.Signal) ending {
 	select {
+	case <-ctx.Done():
+		select {
+		case e := <-r.ended: // came first
+			return e
+		default:
+			return ending{code: exitInterrupted, manner: withinGrace}
+		}
 	case e := <-r.ended:
 		return e
 	case <-r.console.Broken(): // closing the console tells the error
@@ -93,45 +100,66 @@ func (r *run) leave(how manner, signals <-chan os.Signal) {
 	}
 }
 
-// conclude ends the output, says what became of the items, and turns that into
-// an exit code.
-func (r *run) conclude(e ending, began time.Time) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	d, err := r.queue.Depth(ctx)
-	if err != nil {
-		return &exitError{exitStore, errors.Join(err, r.console.Close())}
-	}
-	var dead []queue.Record
-	if d.Dead > 0 {
-		if dead, err = r.queue.Items(ctx, queue.Query{States: []queue.State{queue.Dead}}); err != nil {
-			return &exitError{exitStore, errors.Join(err, r.console.Close())}
-		}
-	}
-	r.sweep(ctx, d, dead)
-	before, err := r.state.conclude(ctx, r.queue, d, dead)
-	err = errors.Join(err, r.lineup.close(ctx, r.queue, dead), r.console.Close())
-	r.mu.Lock()
-	report := r.report
-	r.mu.Unlock()
-	err = errors.Join(err, console.Summary{
-		Lines: report.Lines, Items: report.Items, Duplicates: report.Duplicates, Skipped: report.Skipped,
-		DoneBefore: before.done, DeadBefore: before.dead,
-		Done: d.Done, Dead: d.Dead, Left: d.Unfinished(), Elapsed: time.Since(began), Records: dead,
-	}.Print(os.Stderr))
+// result is what became of a run's items.
+type result struct {
+	ending
+	summary console.Summary
+}
+
+// complete tells whether all of them are done.
+func (res *result) complete() bool {
+	s := res.summary
+	return res.err == nil && res.code == 0 && s.Dead+s.DeadBefore+s.Left+s.Cancelled == 0
+}
+
+// exit is the exit code that the result stands for; err is of what came after
+// the run.
+func (res *result) exit(err error) error {
+	e := res.ending
 	if e.err == nil && err != nil {
 		e = ending{code: max(e.code, exitDead), err: err}
 	}
-	switch {
+	switch s := res.summary; {
 	case e.err != nil || e.code != 0:
 		return &exitError{e.code, e.err}
-	case d.Dead+before.dead > 0 && !e.settled:
+	case s.Dead+s.DeadBefore+s.Cancelled > 0 && !e.settled:
 		return &exitError{code: exitDead}
 	}
 	return nil
 }
 
+// conclude finds out what became of the items, and shows what waits for that.
+// A result beside an error is one that may be shown.
+func (r *run) conclude(e ending, began time.Time) (*result, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	d, err := r.tally.Depth(ctx)
+	if err != nil {
+		return nil, &exitError{exitStore, err}
+	}
+	var dead []queue.Record
+	if d.Dead > 0 {
+		if dead, err = r.queue.Items(ctx, queue.Query{States: []queue.State{queue.Dead}}); err != nil {
+			return nil, &exitError{exitStore, err}
+		}
+	}
+	r.sweep(ctx, d, dead)
+	before, err := r.state.conclude(ctx, r.queue, d, dead)
+	err = errors.Join(err, r.lineup.close(ctx, r.queue, dead))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return &result{e, console.Summary{
+		Lines: r.report.Lines, Items: r.report.Items, Duplicates: r.report.Duplicates, Skipped: r.report.Skipped,
+		DoneBefore: before.done, DeadBefore: before.dead,
+		Done: d.Done, Dead: d.Dead, Cancelled: d.Cancelled, Left: d.Unfinished(), Elapsed: time.Since(began), Records: dead,
+	}}, err
+}
+
 // say puts a line of the run's own among the output.
 func (r *run) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(r.console, "sluice: "+format+"\n", args...)
+	prefix := "sluice: "
+	if r.name != "" {
+		prefix += r.name + ": "
+	}
+	_, _ = fmt.Fprintf(r.console, prefix+format+"\n", args...)
 }

@@ -24,7 +24,7 @@ import (
 type enqueueFlags struct {
 	storeFlags
 	policyFlags
-	input    runFlags // of which: where items come from, and their identity
+	sourceFlags
 	priority int
 	delay    time.Duration
 	batch    string
@@ -38,14 +38,15 @@ type enqueueFlags struct {
 
 func enqueueCommand() *cobra.Command {
 	f := &enqueueFlags{existing: "fail", format: "table"}
-	f.input.identity = "stat"
 	cmd := &cobra.Command{
 		Use:   "enqueue QUEUE [flags]",
 		Short: "Add items to a queue, for workers anywhere",
 		Long: `Add items to a queue, for workers anywhere.
 
-Items are the lines of --items FILE, the files that --glob matches, or the lines
-of standard input. They join a batch, which is sealed when the input ends, so
+Items are the lines of --items FILE or of standard input, the files that --glob
+matches, the objects of --jsonl, the rows of --csv, --frames, or all combinations
+of the values of --arg; {name} is a field in --output, and in the command of
+'sluice work'. They join a batch, which is sealed when the input ends, so
 that 'sluice wait batch' can tell when all of it is done. An item that the queue
 knows already is a duplicate and changes nothing.
 
@@ -63,10 +64,7 @@ usage or input, 3 the store failed.`,
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	fs.StringVar(&f.input.items, "items", "", "`FILE` with an item a line; - is standard input, which is the default")
-	fs.StringVar(&f.input.glob, "glob", "", "`PATTERN` of the files that are the items; ** stands for any folders")
-	fs.BoolVarP(&f.input.null, "null", "0", false, "items end in NUL instead of newline, as find -print0 writes them")
-	fs.Var(choiceValue{&f.input.identity, []string{"stat", "content"}}, "identity", "what makes an input file the same: path, size, time and inode, or path and content")
+	f.sourceFlags.register(fs)
 	fs.BoolVar(&f.numbered, "numbered", false, "a line's number is part of its item, for commands with {#}: the same line twice is two items")
 	fs.Var(intValue{&f.priority, 1, queue.MaxPriority}, "priority", "9 is the most urgent (default 5)")
 	fs.Var(durationValue{&f.delay, time.Millisecond, 365 * day}, "delay", "items are ready this long after they are added")
@@ -85,11 +83,11 @@ func (f *enqueueFlags) run(cmd *cobra.Command, name string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	src, again, err := f.input.source()
+	in, err := f.sourceFlags.open()
 	if err != nil {
 		return usage(err)
 	}
-	maker, err := f.maker()
+	maker, err := f.maker(in.fields)
 	if err != nil {
 		return usage(err)
 	}
@@ -106,16 +104,16 @@ func (f *enqueueFlags) run(cmd *cobra.Command, name string) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	outputs := f.outputs(q)
-	if again {
+	if in.toCheck(f.output) {
 		// What can be read twice is checked whole before any of it is added.
-		if _, err := producer.Check(ctx, src, maker, outputs); err != nil {
+		if _, err := producer.Check(ctx, in.Source, maker, outputs); err != nil {
 			return inputError(err)
 		}
 	}
 	if err := f.prepare(ctx, q, cmd); err != nil {
 		return err
 	}
-	report, err := producer.Enqueue(ctx, q, src, maker, producer.EnqueueOptions{Outputs: outputs})
+	report, err := producer.Enqueue(ctx, q, in.Source, maker, producer.EnqueueOptions{Outputs: outputs})
 	if err == nil {
 		err = q.Seal(ctx, f.batch)
 	}
@@ -194,13 +192,13 @@ func (f *enqueueFlags) outputs(q *queue.Queue) producer.Outputs {
 	}
 }
 
-func (f *enqueueFlags) maker() (*producer.Maker, error) {
+func (f *enqueueFlags) maker(names fields) (*producer.Maker, error) {
 	o := producer.MakerOptions{
 		Batch: f.batch, Priority: f.priority, Delay: f.delay,
-		Content: f.input.identity == "content", Numbered: f.numbered,
+		Content: f.identity == "content", Numbered: f.numbered, InputField: f.sourceFlags.input,
 	}
 	if f.output != "" {
-		pattern, err := template.ParsePattern(f.output, template.Options{})
+		pattern, err := template.ParsePattern(f.output, names.options())
 		if err != nil {
 			return nil, fmt.Errorf("--output: %w", err)
 		}

@@ -14,7 +14,7 @@ import (
 // feed enqueues the input and seals the batch.
 func (r *run) feed(ctx context.Context) {
 	queued := int64(0)
-	report, err := producer.Enqueue(ctx, r.state.gate(kicker{r.queue, r.loop, r.lineup}), r.source, r.maker, producer.EnqueueOptions{
+	report, err := producer.Enqueue(ctx, gate{r, kicker{&r.tally, r.loop, r.lineup}}, r.source, r.maker, producer.EnqueueOptions{
 		Outputs: r.outputs(),
 		Room: func(ctx context.Context, n int) error {
 			for queued > ahead || r.lineup.full() {
@@ -54,7 +54,7 @@ func (r *run) feed(ctx context.Context) {
 
 // kicker tells the loop and the lineup of what it enqueues.
 type kicker struct {
-	*queue.Queue
+	*tally
 	loop   *coordinator.Loop
 	lineup *lineup
 }
@@ -62,7 +62,7 @@ type kicker struct {
 func (k kicker) Enqueue(ctx context.Context, items []queue.Item) ([]queue.Outcome, error) {
 	defer k.loop.Kick()
 	fresh := k.lineup.expect(items)
-	outcomes, err := k.Queue.Enqueue(ctx, items)
+	outcomes, err := k.tally.Enqueue(ctx, items)
 	k.lineup.known(items, fresh, outcomes)
 	return outcomes, err
 }
@@ -73,15 +73,11 @@ func (k kicker) Enqueue(ctx context.Context, items []queue.Item) ([]queue.Outcom
 func (r *run) outputs() producer.Outputs {
 	return producer.Outputs{
 		Existing: producer.Existing(r.flags.Existing),
-		Ours: func(ctx context.Context, it queue.Item) (bool, error) {
+		Ours: func(_ context.Context, it queue.Item) (bool, error) {
 			if r.state.ours(it) {
 				return true, nil
 			}
-			if r.queue == nil { // before the start nothing is
-				return false, nil
-			}
-			known, err := r.queue.Items(ctx, queue.Query{ID: it.ID})
-			return len(known) > 0, err
+			return r.known.items.Has(it.ID)
 		},
 	}
 }

@@ -28,6 +28,8 @@ type itemFlags struct {
 	ReleaseExitCodes []int
 	MinOutputBytes   int
 	LineBuffer       bool
+	Fields           fields   // what the source says, not a flag
+	Env              []string // NAME=value each, of a container
 }
 
 const day = 24 * time.Hour
@@ -46,6 +48,8 @@ func (f *itemFlags) register(fs *pflag.FlagSet) {
 	fs.Var(intValue{&f.MinOutputBytes, 0, 1 << 40}, "min-output-bytes", "a smaller output is a failed attempt; an empty one always is")
 }
 
+var errNoCommand = errors.New("no command: put it after --, as in 'sluice run --glob \"in/*\" -- gzip -k {}'")
+
 // parsed is what the flags mean once their text is understood.
 type parsed struct {
 	command *template.Template
@@ -56,14 +60,16 @@ type parsed struct {
 func (f *itemFlags) parse() (parsed, error) {
 	p := parsed{shell: f.Shell}
 	if len(f.Argv) == 0 {
-		return p, errors.New("no command: put it after --, as in 'sluice run --glob \"in/*\" -- gzip -k {}'")
+		return p, errNoCommand
 	}
 	var err error
-	if p.command, err = template.Parse(f.Argv, template.Options{Shell: f.Shell}); err != nil {
+	o := f.Fields.options()
+	o.Shell = f.Shell
+	if p.command, err = template.Parse(f.Argv, o); err != nil {
 		return p, plainly("command", "template: ", err)
 	}
 	if f.Output != "" {
-		if p.output, err = template.ParsePattern(f.Output, template.Options{}); err != nil {
+		if p.output, err = template.ParsePattern(f.Output, o); err != nil {
 			return p, plainly("--output", "template: ", err)
 		}
 	}
@@ -84,14 +90,23 @@ func plainly(what, pkg string, err error) error {
 
 // handler is what a worker runs for each item.
 func (f *itemFlags) handler(console command.Console, log *slog.Logger) (*command.Handler, error) {
-	p, err := f.parse()
+	o, err := f.options(console, log)
 	if err != nil {
 		return nil, err
 	}
-	return command.New(command.Options{
+	return command.New(o)
+}
+
+// options are those of the handler.
+func (f *itemFlags) options(console command.Console, log *slog.Logger) (command.Options, error) {
+	p, err := f.parse()
+	if err != nil {
+		return command.Options{}, err
+	}
+	return command.Options{
 		Template: p.command, Output: p.output, Existing: publish.Existing(f.Existing),
 		ItemDeadline: f.ItemDeadline, Stall: f.Stall, Grace: f.Grace,
 		FailExitCodes: f.FailExitCodes, ReleaseExitCodes: f.ReleaseExitCodes,
-		MinOutputBytes: int64(f.MinOutputBytes), LineBuffer: f.LineBuffer, Console: console, Logger: log,
-	})
+		MinOutputBytes: int64(f.MinOutputBytes), LineBuffer: f.LineBuffer, Env: f.Env, Console: console, Logger: log,
+	}, nil
 }

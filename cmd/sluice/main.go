@@ -89,9 +89,9 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		runCommand(), enqueueCommand(), workCommand(),
-		getCommand(), describeCommand(), topCommand(), waitCommand(),
+		getCommand(), describeCommand(), topCommand(), waitCommand(), logsCommand(),
 		retryCommand(), cancelCommand(), deleteCommand(), sealCommand(), suspendCommand(), resumeCommand(), pauseCommand(), setCommand(),
-		validateCommand(), configCommand(), manCommand(), versionCommand(), workerProcessCommand(), guardCommand(),
+		upCommand(), doctorCommand(), validateCommand(), coordinateCommand(), explainCommand(), installCommand(), expandCommand(), configCommand(), manCommand(), versionCommand(), workerProcessCommand(), guardCommand(),
 	)
 	return root
 }

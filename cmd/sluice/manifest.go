@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 
 	"sluice.dev/coordinator/job"
@@ -24,32 +26,44 @@ type manifestFlags struct {
 }
 
 func (f *manifestFlags) register(fs *pflag.FlagSet) {
-	fs.StringArrayVarP(&f.files, "filename", "f", nil, "`FILE` of Jobs and CronJobs to run here, in place of a command and items; - is standard input; may be said again")
+	fs.StringArrayVarP(&f.files, "filename", "f", nil, "`FILE` of WorkQueues, Jobs and CronJobs to run here, in place of a command and items; - is standard input; may be said again")
 	fs.BoolVar(&f.strict, "strict", false, "with -f: refuse a file that says what only a cluster honours")
 }
 
-// manifestFlag tells whether a flag is one of them.
-func manifestFlag(name string) bool { return name == "filename" || name == "strict" }
+// Flags that may stand beside -f: those that say nothing of how an item is run
+// or where it comes from.
+var (
+	manifestFlagNames = []string{"filename", "strict"}
+	queueFlagNames    = []string{"parallelism", "state", "retry-dead", "halt", "line-buffer", "progress", "log-limit"} // of WorkQueues
+)
 
 // given tells whether a run is one of manifests.
 func (f *manifestFlags) given() bool { return len(f.files) > 0 || f.strict }
 
-// alone refuses what is said besides: a manifest has its own commands.
-func (f *manifestFlags) alone(fs *pflag.FlagSet, args []string) error {
+// alone refuses what is said besides: a manifest has its own commands. queues
+// tells whether the files have a WorkQueue.
+func (f *manifestFlags) alone(fs *pflag.FlagSet, args []string, queues bool) error {
 	if len(f.files) == 0 {
 		return usagef("--strict is for -f FILE, which is missing")
 	}
 	var other string
 	fs.Visit(func(flag *pflag.Flag) {
-		if other == "" && !manifestFlag(flag.Name) {
+		allowed := slices.Contains(manifestFlagNames, flag.Name) || queues && slices.Contains(queueFlagNames, flag.Name)
+		if other == "" && !allowed {
 			other = "--" + flag.Name
 		}
 	})
+	allowed := "--strict alone is allowed"
+	if queues {
+		allowed = "--strict, --" + strings.Join(queueFlagNames, ", --") + " are allowed"
+	}
 	switch {
 	case slices.Contains(f.files, ""):
 		return usagef("-f \"\": the name of a file is needed, or - for standard input")
+	case slices.Contains(queueFlagNames, strings.TrimPrefix(other, "--")):
+		return usagef("-f and %s: it is for WorkQueues, and the files have none", other)
 	case other != "":
-		return usagef("-f and %s: the file says how its commands run; with -f, --strict alone is allowed", other)
+		return usagef("-f and %s: the file says how its commands run; with -f, %s", other, allowed)
 	case len(args) > 0:
 		return usagef("-f and %q: the file has the commands; none is allowed after it", strings.Join(args, " "))
 	}
@@ -57,14 +71,24 @@ func (f *manifestFlags) alone(fs *pflag.FlagSet, args []string) error {
 }
 
 // run checks the files whole before anything starts.
-func (f *manifestFlags) run(cmd *cobra.Command, args []string) error {
-	if err := f.alone(cmd.Flags(), args); err != nil {
+func (f *runFlags) runManifests(cmd *cobra.Command, args []string) error {
+	// What is wrong with the line in any case is told before a file is read.
+	if err := f.manifests.alone(cmd.Flags(), args, true); err != nil {
 		return err
 	}
-	file, errs := workload.Load(cmd.InOrStdin(), f.files...)
+	if err := f.checkState(); err != nil {
+		return err
+	}
+	if !cmd.Flags().Changed("parallelism") {
+		f.parallelism = 0 // the files say it
+	}
+	file, errs := workload.Load(cmd.InOrStdin(), f.manifests.files...)
+	if len(errs) == 0 {
+		errs = file.Inline()
+	}
 	var work manifestWork
 	if len(errs) == 0 {
-		errs = work.plan(file, f.strict)
+		errs = work.plan(file, f)
 	}
 	for _, e := range errs {
 		fmt.Fprintln(cmd.ErrOrStderr(), e)
@@ -72,12 +96,15 @@ func (f *manifestFlags) run(cmd *cobra.Command, args []string) error {
 	if len(errs) > 0 {
 		return &exitError{code: exitUsage}
 	}
-	_ = os.Unsetenv(storeVar) // commands have no business with it
-	out := newPodOutput(cmd.OutOrStdout(), cmd.ErrOrStderr(), work.crowded())
-	out.say("images are not used: commands run on this machine, as this user")
-	for _, n := range work.notices {
-		out.say("%s", n)
+	if err := f.manifests.alone(cmd.Flags(), args, len(work.queues) > 0); err != nil {
+		return err
 	}
+	_ = os.Unsetenv(storeVar) // commands have no business with it
+	if len(work.queues) > 0 {
+		return newQueueSet(f, work).main(cmd.Context())
+	}
+	out := newPodOutput(cmd.OutOrStdout(), cmd.ErrOrStderr(), work.crowded())
+	work.notice(out.say)
 	return newManifestRun(work, out).main(cmd.Context())
 }
 
@@ -85,59 +112,101 @@ func (f *manifestFlags) run(cmd *cobra.Command, args []string) error {
 type manifestWork struct {
 	jobs    []*job.Controller
 	crons   []*job.Cron
+	queues  []*workQueue
 	notices []string // what only a cluster honours
 }
 
+// notice says what is not as it would be in a cluster.
+func (w *manifestWork) notice(say func(format string, args ...any)) {
+	say("images are not used: commands run on this machine, as this user")
+	for _, n := range w.notices {
+		say("%s", n)
+	}
+}
+
 // plan takes what is in a file, or tells all that cannot be run here.
-func (w *manifestWork) plan(file *workload.File, strict bool) (errs workload.Errors) {
+func (w *manifestWork) plan(file *workload.File, f *runFlags) (errs workload.Errors) {
 	for _, d := range file.Documents {
-		refuse := func(path, message string) {
-			errs = append(errs, &workload.Error{Position: d.Position, Path: path, Message: message})
-		}
-		var (
-			spec *batchv1.JobSpec
-			path string // of spec
-			err  error
-			now  = time.Now()
-		)
+		p := planner{document: d, strict: f.manifests.strict, work: w}
 		switch o := d.Object.(type) {
 		case *batchv1.Job:
-			var c *job.Controller
-			c, err = job.New(o, now)
-			spec, path = &o.Spec, "spec"
+			c, err := job.New(o, time.Now())
+			p.refuseAll(err, "spec")
+			p.jobSpec(&o.Spec, "spec")
 			w.jobs = append(w.jobs, c)
 		case *batchv1.CronJob:
-			var c *job.Cron
-			c, err = job.NewCron(o, now)
-			spec, path = &o.Spec.JobTemplate.Spec, "spec.jobTemplate.spec"
+			c, err := job.NewCron(o, time.Now())
+			p.refuseAll(err, "spec")
+			p.refuseSuspended(o.Spec.Suspend, "spec.suspend")
+			p.jobSpec(&o.Spec.JobTemplate.Spec, "spec.jobTemplate.spec")
 			w.crons = append(w.crons, c)
-			refuseSuspended(o.Spec.Suspend, "spec.suspend", refuse)
+		case *workload.WorkQueue:
+			w.queues = append(w.queues, p.queue(o, f))
+		case *corev1.ConfigMap: // its values are where they are used
 		default:
-			refuse("kind", fmt.Sprintf("'sluice run -f' runs Job and CronJob; %s %s is not one", d.Kind, d.Name))
-			continue
+			p.refuse("kind", fmt.Sprintf("'sluice run -f' runs WorkQueue, Job and CronJob; %s %s is not one", d.Kind, d.Name))
 		}
-		for _, e := range each(err) {
-			refuse("", e.Error())
-		}
-		refuseSuspended(spec.Suspend, path+".suspend", refuse)
-		if p := spec.Parallelism; p != nil && *p == 0 {
-			refuse(path+".parallelism", "0 would start no pod, and nothing here changes it: 1 or more is allowed")
-		}
-		for _, n := range job.Unsupported(&batchv1.Job{Spec: *spec}) {
-			n = path + strings.TrimPrefix(n, "spec")
-			if strict {
-				refuse("", n+": --strict refuses that")
-			}
-			w.notices = append(w.notices, fmt.Sprintf("%s: %s", d.Position, n))
-		}
+		slices.SortStableFunc(p.errs, func(a, b *workload.Error) int {
+			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		})
+		errs = append(errs, p.errs...)
+	}
+	if len(errs) == 0 && len(w.jobs)+len(w.crons)+len(w.queues) == 0 {
+		d := file.Documents[0]
+		errs = append(errs, &workload.Error{Position: d.Position, Message: "nothing to run: a WorkQueue, a Job or a CronJob is needed"})
 	}
 	return errs
 }
 
+// planner plans one document.
+type planner struct {
+	document *workload.Document
+	strict   bool
+	work     *manifestWork
+	errs     workload.Errors
+}
+
+func (p *planner) refuse(path, message string) {
+	p.errs = append(p.errs, &workload.Error{Position: p.document.At(path), Path: path, Message: message})
+}
+
+// refuseAll tells the faults that coordinator/job has found below "spec", which
+// stands at path.
+func (p *planner) refuseAll(err error, path string) {
+	for _, e := range each(err) {
+		message := e.Error()
+		if rest, ok := strings.CutPrefix(message, "spec."); ok {
+			message = path + "." + rest
+		}
+		at, message, _ := strings.Cut(message, ": ")
+		p.refuse(at, message)
+	}
+}
+
+// jobSpec refuses what would wait forever, and notes what only a cluster
+// honours.
+func (p *planner) jobSpec(s *batchv1.JobSpec, path string) {
+	p.refuseSuspended(s.Suspend, path+".suspend")
+	if n := s.Parallelism; n != nil && *n == 0 {
+		p.refuse(path+".parallelism", "0 would start no pod, and nothing here changes it: 1 or more is allowed")
+	}
+	for _, n := range job.Unsupported(&batchv1.Job{Spec: *s}) {
+		p.note(path + strings.TrimPrefix(n, "spec"))
+	}
+}
+
+// note says what is not honoured here, unless that is refused.
+func (p *planner) note(n string) {
+	if p.strict {
+		p.refuse("", n+": --strict refuses that")
+	}
+	p.work.notices = append(p.work.notices, fmt.Sprintf("%s: %s", p.document.Position, n))
+}
+
 // refuseSuspended refuses what would wait forever.
-func refuseSuspended(suspend *bool, path string, refuse func(path, message string)) {
+func (p *planner) refuseSuspended(suspend *bool, path string) {
 	if suspend != nil && *suspend {
-		refuse(path, "true would hold it for good, since nothing here resumes it: false is allowed")
+		p.refuse(path, "true would hold it for good, since nothing here resumes it: false is allowed")
 	}
 }
 

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"maps"
 	"os"
-	"os/signal"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -38,14 +36,8 @@ func newManifestRun(work manifestWork, out *podOutput) *manifestRun {
 }
 
 func (m *manifestRun) main(ctx context.Context) error {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
-	// Whoever asks for SIGPIPE gets errors from a pipe that nobody reads.
-	pipe := make(chan os.Signal, 1)
-	signal.Notify(pipe, syscall.SIGPIPE)
-	defer signal.Stop(pipe)
-
+	signals, ignore := heedSignals()
+	defer ignore()
 	unguard, err := startGuard(m.id)
 	if err != nil {
 		return err
@@ -70,10 +62,14 @@ func (m *manifestRun) main(ctx context.Context) error {
 		return &exitError{code: exitInterrupted}
 	case err != nil:
 		return &exitError{exitDead, err}
-	case slices.ContainsFunc(outcomes, func(o outcome) bool { return job.Condition(o.job, batchv1.JobFailed) != nil }):
+	case failedJobs(outcomes):
 		return &exitError{code: exitDead}
 	}
 	return nil
+}
+
+func failedJobs(outcomes []outcome) bool {
+	return slices.ContainsFunc(outcomes, func(o outcome) bool { return job.Condition(o.job, batchv1.JobFailed) != nil })
 }
 
 // await waits for the end of all pods. The first signal ends them within their

@@ -3,14 +3,12 @@ package main
 import (
 	"cmp"
 	"errors"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"sluice.dev/internal/payload"
 	"sluice.dev/producer"
@@ -20,16 +18,12 @@ import (
 // runFlags are what "sluice run" was told.
 type runFlags struct {
 	itemFlags
+	sourceFlags
+	watchFlags
 	manifests    manifestFlags
 	parallelism  int
-	items        string
-	glob         string
-	null         bool
-	identity     string
 	backoffLimit int
 	retryDelay   time.Duration
-	args         []string // items of the command line, after :::
-	listed       bool     // ::: was there
 	dryRun       bool
 	tag          bool
 	keepOrder    bool
@@ -47,30 +41,43 @@ func runCommand() *cobra.Command {
 		Short: "Run a command for each item, here and now",
 		Long: `Run a command for each item, here and now.
 
-Items are the lines of --items FILE, the files that --glob matches, the words
-after ::: or the lines of standard input. In the command {} is the item; {.} {/} {/.} {//} {#} {%} are
-what they are in GNU parallel, {out} is where the command writes the output that
---output names, and {outdir} the folder around it. A command without any of them
-gets the item as its last argument.
+Items are the lines of --items FILE or of standard input, the files that --glob
+matches, the words after :::, the objects of --jsonl, the rows of --csv, --frames,
+or all combinations of the values of --arg.
 
-With -f the Jobs and CronJobs of a file run here as a cluster would run them, but
-that a container's image is not used: its command runs on this machine. A CronJob
-goes on until it is interrupted. The pods' output has their names before each
-line where several may be at work. The exit code is 0 when all Jobs are Complete
-and 1 when one has Failed.
+In the command {} is the item; {.} {/} {/.} {//} {#} {%} are what they are in GNU
+parallel, {out} is where the command writes the output that --output names, and
+{outdir} the folder around it. {name} is a field of the item: a member, a column,
+a parameter, or frame, start, end and step; its environment has each as
+SLUICE_ARG_NAME. A command without any of them gets {} as its last argument: the
+line, of frames 1-19x2, of combinations rate=0.1 seed=2.
+
+With -f the WorkQueues, Jobs and CronJobs of a file run here as a cluster would
+run them, but that a container's image is not used: its command runs on this
+machine. What only a cluster honours is said, and with --strict refused.
+
+A WorkQueue is the line that its fields would make: its source, its itemPolicy,
+and the command of its first container, with {} and the like. At most
+scaling.maxParallelism items run at once, or what --parallelism says. One that
+follows another, by after, begins when all of that one is done, and reads its
+source then. With a schedule, or a CronJob, it goes on until it is interrupted.
+--state keeps a folder DIR/NAME for each WorkQueue; Jobs run anew each time. The
+exit code is 0 when all are Complete and 1 when one has Failed.
 
 Exit code: 0 all items done, 1 some dead, 2 bad usage or input and nothing
 started, 3 the store failed, 130 interrupted.`,
 		Example: `  sluice run --glob 'in/*.wav' --output 'out/{/.}.ogg' -- ffmpeg -nostdin -v error -y -i {} {out}
   seq 1 48 | sluice run -j 4 -- echo frame {}
+  sluice run --frames 1-240 --chunk 10 -- blender -b film.blend -s {start} -e {end} -a
+  sluice run --arg preset=fast,slow --arg crf=18,23 --output 'out/{preset}-{crf}.mp4' -- ffmpeg -y -i in.mov -preset {preset} -crf {crf} {out}
   sluice run --keep-order -- gzip -9 -c {} ::: *.txt
-  sluice run -f job.yaml`,
+  sluice run -f film.yaml --state out/state`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.manifests.given() {
-				return f.manifests.run(cmd, args)
+				return f.runManifests(cmd, args)
 			}
 			var err error
-			if f.Argv, f.args, f.listed, err = splitItems(args); err != nil {
+			if f.Argv, f.words, f.listed, err = splitItems(args); err != nil {
 				return usage(err)
 			}
 			return f.run(cmd)
@@ -82,15 +89,11 @@ started, 3 the store failed, 130 interrupted.`,
 	f.parallelism = runtime.NumCPU()
 	f.backoffLimit = *queue.DefaultPolicy().BackoffLimit
 	f.retryDelay = queue.DefaultPolicy().RetryDelay
-	f.identity = "stat"
 	fs.VarP(parallelismValue{&f.parallelism}, "parallelism", "j", "how many items run at once; 50%, +2 and -1 are reckoned from the CPUs")
-	fs.StringVar(&f.items, "items", "", "`FILE` with an item a line; - is standard input, which is the default")
-	fs.StringVar(&f.glob, "glob", "", "`PATTERN` of the files that are the items; ** stands for any folders")
-	fs.BoolVarP(&f.null, "null", "0", false, "items end in NUL instead of newline, as find -print0 writes them")
-	fs.Var(choiceValue{&f.identity, []string{"stat", "content"}}, "identity", "what makes an input file the same: path, size, time and inode, or path and content")
+	f.sourceFlags.register(fs)
 	fs.Var(intValue{&f.backoffLimit, 0, 1_000_000}, "backoff-limit", "how often an item that fails is tried again")
 	fs.Var(durationValue{&f.retryDelay, time.Millisecond, day}, "retry-delay", "before the first retry; doubled for each further one, up to 6m")
-	f.register(fs)
+	f.itemFlags.register(fs)
 	fs.BoolVar(&f.LineBuffer, "line-buffer", false, "show an item's lines as they come, not all of them when it ends")
 	fs.BoolVarP(&f.keepOrder, "keep-order", "k", false, "show the output of items in the order of the input")
 	fs.BoolVar(&f.tag, "tag", false, "begin each line of output with its item and a tab")
@@ -98,6 +101,7 @@ started, 3 the store failed, 130 interrupted.`,
 	fs.Var(haltValue{&f.halt}, "halt", "end before all items are done: now or soon (when what runs has finished), at so many or so many percent that fail, succeed or are done, such as now,fail=1 or soon,done=50%; an item fails when it is dead")
 	fs.StringVar(&f.joblog, "joblog", "", "write a line for each item that is done or dead into `FILE`, in GNU parallel's columns, about its last attempt")
 	fs.StringVar(&f.state, "state", "", "keep in folder `DIR` what became of each item: the same line, run again, goes on where it ended, whatever was killed")
+	f.watchFlags.register(fs)
 	fs.BoolVar(&f.retryDead, "retry-dead", false, "with --state: try the items again that an earlier run left dead")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "show the commands and run none; an output is shown under its final name")
 	f.manifests.register(fs)
@@ -105,6 +109,14 @@ started, 3 the store failed, 130 interrupted.`,
 }
 
 func (f *runFlags) run(cmd *cobra.Command) (err error) {
+	if len(f.Argv) == 0 {
+		return usage(errNoCommand)
+	}
+	in, err := f.sourceFlags.open()
+	if err != nil {
+		return usage(err)
+	}
+	f.Fields = in.fields
 	p, err := f.parse()
 	if err != nil {
 		return usage(err)
@@ -116,10 +128,6 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 	if err := h.Close(); err != nil {
 		return err
 	}
-	src, again, err := f.source()
-	if err != nil {
-		return usage(err)
-	}
 	maker, err := f.maker(p)
 	if err != nil {
 		return usage(err)
@@ -127,16 +135,16 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 	if err := f.checkState(); err != nil {
 		return err
 	}
-	r := &run{flags: f, command: p, source: src, maker: maker}
+	r := &run{flags: f, command: p, source: in.Source, maker: maker, ended: make(chan ending, 1)}
 	if f.state != "" {
 		if r.state, err = openState(f.state, f.retryDead); err != nil {
 			return err
 		}
 		defer func() { err = cmp.Or(err, r.state.close()) }()
 	}
-	if again {
+	if in.toCheck(f.Output) {
 		// What can be read twice is checked whole before anything starts.
-		if _, err := producer.Check(cmd.Context(), src, maker, r.outputs()); err != nil {
+		if _, err := producer.Check(cmd.Context(), in.Source, maker, r.outputs()); err != nil {
 			return usage(err)
 		}
 	}
@@ -153,7 +161,7 @@ func (f *runFlags) checkState() error {
 	case f.dryRun && f.state != "":
 		return usagef("--dry-run and --state: one of them is allowed; a dry run shows every item")
 	}
-	return nil
+	return f.watchFlags.check(f.state)
 }
 
 // splitItems parts a command from the items after ":::".
@@ -169,52 +177,16 @@ func splitItems(args []string) (command, items []string, listed bool, err error)
 	return command, items, true, nil
 }
 
-// source is where the items come from, and whether it can be read again.
-func (f *runFlags) source() (src producer.Source, again bool, err error) {
-	o := producer.LineOptions{Null: f.null}
-	switch {
-	case f.listed && (f.glob != "" || f.items != "" || f.null):
-		return nil, false, errors.New("::: and --items, --glob or --null: the words after ::: are the items")
-	case f.listed:
-		return producer.Args(f.args), true, nil
-	case f.glob != "" && f.items != "":
-		return nil, false, errors.New("--glob and --items: one of them is allowed")
-	case f.glob != "" && f.null:
-		return nil, false, errors.New("--glob and --null: NUL ends lines, and a glob has none")
-	case f.glob != "":
-		return producer.Glob(f.glob), true, nil
-	case f.items == "" && term.IsTerminal(int(os.Stdin.Fd())):
-		return nil, false, errors.New("no items: say --items FILE or --glob PATTERN, or pipe lines into standard input")
-	case f.items == "" || f.items == "-":
-		return producer.Lines(os.Stdin, "standard input", o), false, nil
-	}
-	info, err := os.Stat(f.items)
-	if err != nil {
-		return nil, false, fileError("--items", err)
-	}
-	if info.Mode().IsRegular() {
-		return producer.File(f.items, o), true, nil
-	}
-	file, err := os.Open(f.items) // a named pipe; it ends with the process
-	if err != nil {
-		return nil, false, fileError("--items", err)
-	}
-	return producer.Lines(file, f.items, o), false, nil
-}
-
-func fileError(flag string, err error) error {
-	if e, ok := errors.AsType[*os.PathError](err); ok {
-		return usagef("%s %q: %w", flag, e.Path, e.Err)
-	}
-	return usagef("%s: %w", flag, err)
-}
-
 func (f *runFlags) maker(p parsed) (*producer.Maker, error) {
 	o := producer.MakerOptions{
-		Scope:    p.command.String(),
-		Batch:    batchName,
-		Content:  f.identity == "content",
-		Numbered: strings.Contains(p.command.String(), "{#}"),
+		Scope:      p.command.String(),
+		Batch:      batchName,
+		Content:    f.identity == "content",
+		Numbered:   strings.Contains(p.command.String(), "{#}"),
+		InputField: f.input,
+	}
+	if f.Fields.Any {
+		o.Needs = p.command.Fields()
 	}
 	if p.output != nil {
 		o.Scope += "\n" + p.output.String()

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"sluice.dev/coordinator"
 	"sluice.dev/coordinator/local"
 	"sluice.dev/internal/console"
+	"sluice.dev/internal/proc"
 	"sluice.dev/producer"
 	"sluice.dev/queue"
 	"sluice.dev/queue/redisqueue"
@@ -31,21 +34,40 @@ const (
 	look = 250 * time.Millisecond
 )
 
-// run is one "sluice run": the store, the workers, and the input that flows
-// through them.
+// floor is what all runs of a process stand on.
+type floor struct {
+	store   *embedded.Store
+	console *console.Console
+	orphans *proc.Orphans // nil where there is one run, whose launcher sees to them
+}
+
+func (f *runFlags) floor() (*floor, error) {
+	store, err := embedded.Start()
+	if err != nil {
+		return nil, &exitError{exitStore, err}
+	}
+	o := console.Standard()
+	o.Tag, o.Lines = f.tag, f.LineBuffer
+	return &floor{store: store, console: console.New(o)}, nil
+}
+
+// run is one input that flows through a queue of its own: the workers, and
+// what becomes of the items.
 type run struct {
+	*floor
 	flags   *runFlags
 	command parsed
 	source  producer.Source
 	maker   *producer.Maker
+	state   *state // nil without --state
+	shape
 
-	store    *embedded.Store
 	queue    *queue.Queue
+	tally    tally // of the queue
+	known    known
 	launcher *local.Launcher
 	loop     *coordinator.Loop
-	console  *console.Console
 	lineup   *lineup // nil if neither order nor log is kept
-	state    *state  // nil without --state
 	crew     crew
 	ended    chan ending // the first to arrive ends the run
 
@@ -55,63 +77,106 @@ type run struct {
 	sealed bool
 }
 
-func (r *run) main(ctx context.Context) error {
-	began := time.Now()
-	r.ended = make(chan ending, 1)
-	signals := make(chan os.Signal, 4)
+// shape is in what the runs of a WorkQueue differ from that of a command line,
+// which has the zero value.
+type shape struct {
+	name     string                        // begins what the run says
+	policy   *queue.Policy                 // nil: what the flags say
+	deadline time.Duration                 // of the batch; 0: none
+	scale    coordinator.Options           // zero: as many as --parallelism says
+	seats    *seats                        // shared with other runs; nil: with none
+	items    func(worker string) itemFlags // what it runs; nil: what the flags say
+	halted   func(ending)                  // told when --halt ends the run; may be nil
+	progress func(console.Snapshot)        // nil: the console shows it
+}
+
+// main is the whole of a "sluice run" of a command line.
+func (r *run) main(ctx context.Context) (err error) {
+	signals, ignore := heedSignals()
+	defer ignore()
+	if r.floor, err = r.flags.floor(); err != nil {
+		return err
+	}
+	defer r.store.Close()
+	res, err := r.do(ctx, signals)
+	err = errors.Join(err, r.console.Close())
+	if res == nil {
+		return err
+	}
+	return res.exit(errors.Join(err, res.summary.Print(os.Stderr)))
+}
+
+// heedSignals has the signals that end a run go to a channel.
+func heedSignals() (signals chan os.Signal, ignore func()) {
+	signals = make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
 	// Whoever asks for SIGPIPE gets errors from a pipe that nobody reads. They
 	// end the run; the signal would end the process.
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)
-	defer signal.Stop(pipe)
-
-	if err := r.open(ctx); err != nil {
-		return &exitError{exitStore, err}
+	return signals, func() {
+		signal.Stop(signals)
+		signal.Stop(pipe)
 	}
-	defer r.store.Close()
+}
+
+// do runs all, and returns when nothing of it runs any more. The result is nil
+// if nothing was started, or if the store does not tell what became of it. The
+// end of ctx ends the run within its grace.
+func (r *run) do(ctx context.Context, signals <-chan os.Signal) (*result, error) {
+	began := time.Now()
+	if err := r.open(ctx); err != nil {
+		return nil, &exitError{exitStore, err}
+	}
 	defer func() { _ = r.queue.Close() }()
-	o := console.Standard()
-	o.Tag, o.Lines = r.flags.tag, r.flags.LineBuffer
-	r.console = console.New(o)
-	ctx, cancel := context.WithCancel(ctx)
+	defer func() { _ = r.known.close() }()
+	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if err := r.launch(ctx); err != nil {
-		return errors.Join(err, r.console.Close())
+	if err := r.launch(inner); err != nil {
+		return nil, err
 	}
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := r.loop.Run(ctx); err != nil {
+		if err := r.loop.Run(inner); err != nil {
 			r.end(ending{code: exitStore, err: err})
 		}
 	})
-	running.Go(func() { r.feed(ctx) })
+	running.Go(func() { r.feed(inner) })
 
-	e := r.await(signals)
+	e := r.await(ctx, signals)
 	cancel()
 	running.Wait()
 	r.leave(e.manner, signals)
 	return r.conclude(e, began)
 }
 
-// open starts the store and says how its queue treats items.
-func (r *run) open(ctx context.Context) (err error) {
-	if r.store, err = embedded.Start(); err != nil {
-		return err
-	}
-	d, err := redisqueue.Open(ctx, redisqueue.Options{URL: r.store.URL(), Queue: batchName})
+// queueName is the run's own: a store of several runs has one for each.
+func (r *run) queueName() string { return cmp.Or(r.name, batchName) }
+
+// open opens the queue and says how it treats items.
+func (r *run) open(ctx context.Context) error {
+	d, err := redisqueue.Open(ctx, redisqueue.Options{URL: r.store.URL(), Queue: r.queueName()})
 	if err != nil {
-		r.store.Close()
 		return err
 	}
 	r.queue = queue.New(d)
-	_, err = r.queue.SetPolicy(ctx, queue.Policy{
-		BackoffLimit:  &r.flags.backoffLimit,
-		RetryDelay:    r.flags.retryDelay,
-		RetryDelayMax: max(r.flags.retryDelay, queue.DefaultPolicy().RetryDelayMax),
-		Retention:     365 * day, // the life of the run
-	}, false)
+	r.tally.Queue = r.queue
+	p := r.policy
+	if p == nil {
+		p = &queue.Policy{
+			BackoffLimit:  &r.flags.backoffLimit,
+			RetryDelay:    r.flags.retryDelay,
+			RetryDelayMax: max(r.flags.retryDelay, queue.DefaultPolicy().RetryDelayMax),
+		}
+	}
+	stated := *p
+	stated.Retention = cmp.Or(p.Retention, r.flags.retention())
+	if _, err = r.queue.SetPolicy(ctx, stated, false); err == nil && r.deadline > 0 {
+		err = r.queue.OpenBatch(ctx, queue.Batch{Name: batchName, Deadline: r.deadline})
+	}
+	if err != nil {
+		_ = r.queue.Close()
+	}
 	return err
 }
 
@@ -128,17 +193,23 @@ func (r *run) launch(ctx context.Context) (err error) {
 		}
 	}
 	slots := slotsOf(r.flags.parallelism)
+	if r.scale.Max > 0 { // a worker is one of a cluster's, with one item at a time
+		slots = slices.Repeat([]int{1}, r.scale.Max)
+	}
 	r.crew.slots = make(map[string]int)
 	r.launcher, err = local.New(local.Options{
-		Prefix:    "run-" + uuid.NewString(),
+		Prefix:    cmp.Or(r.name, "run") + "-" + uuid.NewString(),
 		Args:      func(string) []string { return []string{workerProcess} },
 		GuardArgs: []string{guardProcess},
 		Slots:     slots,
 		Config: func(id string, slots int) []byte {
-			r.crew.joined(id, slots)
+			items := r.flags.itemFlags
+			if r.items != nil {
+				items = r.items(id)
+			}
 			b, err := json.Marshal(workerConfig{
-				Store: r.store.URL(), Queue: batchName, ID: id, Slots: slots,
-				Delay: r.flags.delay, Log: r.flags.joblog != "", State: r.flags.state, Items: r.flags.itemFlags,
+				Store: r.store.URL(), Queue: r.queueName(), ID: id, Slots: slots, Stay: r.crew.joined(id, slots, r.scale.Min),
+				Delay: r.flags.delay, Log: r.flags.joblog != "", State: r.flags.state, Watch: r.flags.watchFlags, Items: items,
 			})
 			if err != nil {
 				panic("sluice: " + err.Error()) // strings and numbers: cannot fail
@@ -149,16 +220,17 @@ func (r *run) launch(ctx context.Context) (err error) {
 			defer func() { _ = pipe.Close() }()
 			_ = console.ReadFrames(pipe, sink) // a worker lost in mid-frame: OnExit tells
 		},
-		File:   starts,
-		OnExit: r.exited,
+		File:    starts,
+		Orphans: r.orphans,
+		OnExit:  r.exited,
 	})
 	if err != nil {
 		return err
 	}
 	r.loop = coordinator.NewLoop(coordinator.Loop{
-		Queue:    r.queue,
-		Launcher: team{r.launcher, &r.crew},
-		Options:  coordinator.Options{Max: len(slots), ItemsPerWorker: slots[0]},
+		Queue:    &r.tally,
+		Launcher: team{r.launcher, &r.crew, r.seats},
+		Options:  coordinator.Options{Min: r.scale.Min, Max: len(slots), ItemsPerWorker: max(slots[0], r.scale.ItemsPerWorker)},
 		Resync:   look,
 		Observe:  func(d queue.Depth, _ coordinator.Decision) { r.observe(ctx, d) },
 	})
@@ -185,20 +257,28 @@ func (r *run) observe(ctx context.Context, d queue.Depth) {
 	r.depth = d
 	sealed := r.sealed
 	r.mu.Unlock()
-	r.console.Update(console.Snapshot{
+	show := r.progress
+	if show == nil {
+		show = r.console.Update
+	}
+	show(console.Snapshot{
 		Done: d.Done, Total: d.Total(), Running: min(d.Leased, int64(r.flags.parallelism)),
-		Delayed: d.Delayed, Dead: d.Dead, Open: !sealed,
+		Delayed: d.Delayed, Dead: d.Dead, Slots: int64(r.flags.parallelism), Open: !sealed,
 	})
-	switch h := r.flags.halt; {
-	case sealed && d.Unfinished() == 0:
-		r.end(ending{settled: h.what == "success" && h.reached(d, sealed)})
-	case h.reached(d, sealed):
+	over, h := sealed && d.Unfinished() == 0, r.flags.halt
+	switch reached := h.reached(d, sealed); {
+	case reached && (!over || r.halted != nil):
 		r.say("halted by --halt %s: %d done, %d dead", h, d.Done, d.Dead)
 		e := ending{manner: finish, settled: h.what == "success"}
 		if h.now {
 			e.manner = atOnce
 		}
 		r.end(e)
+		if r.halted != nil {
+			r.halted(e)
+		}
+	case over:
+		r.end(ending{settled: reached && h.what == "success"})
 	}
 	if err := r.lineup.look(ctx, r.queue); err != nil {
 		r.say("keep the order: %v", err)
@@ -214,6 +294,7 @@ func (r *run) running() int64 {
 // exited settles for a worker that cannot any more, and looks at why.
 func (r *run) exited(e local.Exit) {
 	reason := r.crew.left(e)
+	r.seats.give(1)
 	if e.Code != exitDone && e.Code != exitDrained {
 		r.lineup.lose()
 	}

@@ -65,6 +65,9 @@ func (s sink) Event(e console.Event) {
 	switch e.Type {
 	case console.ItemSettled:
 		r.crew.settled()
+		if err := r.state.ended(e); err != nil {
+			r.say("--state: %v", err)
+		}
 		if e.Verb == queue.Ack || e.Verb == queue.Bury || e.Verb == queue.Nack && e.Attempt > r.flags.backoffLimit {
 			r.lineup.over(e)
 			if err := r.state.over(e); err != nil {

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"sluice.dev/internal/console"
+	"sluice.dev/internal/itemlog"
 	"sluice.dev/internal/journal"
 	"sluice.dev/queue"
 	"sluice.dev/worker/publish"
@@ -19,13 +20,10 @@ import (
 // line, and what it knows of them from the last. A nil one knows nothing.
 type state struct {
 	journal   *journal.Journal
+	logs      *itemlog.Keeper
 	known     map[string]journal.Item   // from before; nobody writes to it
 	published map[string][]publish.File // by output: what records prove to be our own
 	retryDead bool
-
-	// Of the goroutine that enqueues.
-	met   map[string]struct{} // items of this run
-	taken map[string]struct{} // outputs of this run
 
 	mu       sync.Mutex
 	passed   passed
@@ -47,9 +45,11 @@ func openState(dir string, retryDead bool) (*state, error) {
 	}
 	s := &state{
 		journal: j, known: j.Items, published: make(map[string][]publish.File), retryDead: retryDead,
-		met: make(map[string]struct{}), taken: make(map[string]struct{}),
 	}
-	if err := s.finish(); err != nil {
+	if s.logs, err = itemlog.NewKeeper(outputFolder(dir), itemlog.Bounds{}); err == nil {
+		err = s.finish()
+	}
+	if err != nil {
 		return nil, errors.Join(usagef("--state %q: %w", dir, err), j.Close())
 	}
 	return s, nil
@@ -112,6 +112,9 @@ func (s *state) close() error {
 	if s == nil {
 		return nil
 	}
+	if err := s.logs.Close(); err != nil {
+		return errors.Join(&exitError{exitStore, fmt.Errorf("--state: %w", err)}, s.journal.Close())
+	}
 	if err := s.journal.Close(); err != nil {
 		return &exitError{exitStore, fmt.Errorf("--state: what was done may run again: %w", err)}
 	}
@@ -142,6 +145,14 @@ func (s *state) replaceable(it queue.Item) []publish.File {
 		}
 	}
 	return files
+}
+
+// ended holds the output that is kept within its bounds.
+func (s *state) ended(e console.Event) error {
+	if s == nil {
+		return nil
+	}
+	return s.logs.Ended(e.Token, e.ID)
 }
 
 // over records the last event of an item.

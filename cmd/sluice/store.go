@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"sluice.dev/queue"
+	"sluice.dev/queue/natsqueue"
+	"sluice.dev/queue/natsqueue/embedded"
 	"sluice.dev/queue/redisqueue"
 )
 
@@ -28,12 +30,16 @@ type storeFlags struct {
 }
 
 func (f *storeFlags) register(fs *pflag.FlagSet) {
-	fs.StringVar(&f.store, "store", "", "`URL` of the store, such as redis://host:6379/0; a password is safer in $"+storeVar+" or a context")
+	fs.StringVar(&f.store, "store", "", "`URL` of the store, such as redis://host:6379/0, nats://host:4222 or file:DIR; a password is safer in $"+storeVar+" or a context")
 	fs.StringVar(&f.context, "context", "", "`NAME` of the context whose store is meant; see 'sluice config'")
 }
 
-// place is a store: the URL and what said so, for errors.
-type place struct{ url, said string }
+// place is a store: its URL, what speaks to it, and what said so, for errors.
+type place struct {
+	url    string
+	driver driver
+	said   string
+}
 
 // find is the store that is meant: a flag's before the environment's before
 // that of the context in use.
@@ -42,31 +48,65 @@ func (f *storeFlags) find() (place, error) {
 	case f.store != "" && f.context != "":
 		return place{}, usagef("--store and --context: one of them is allowed")
 	case f.store != "":
-		return checked(place{f.store, "--store"})
+		return checked(f.store, "--store")
 	case f.context != "":
 		return contextStore(f.context)
 	case os.Getenv(storeVar) != "":
-		return checked(place{os.Getenv(storeVar), storeVar})
+		return checked(os.Getenv(storeVar), storeVar)
 	}
 	return contextStore("")
 }
 
-// checked is p if its URL is one of a store. Errors leave out the login.
-func checked(p place) (place, error) {
-	if err := redisqueue.CheckURL(p.url); err != nil {
-		return p, usagef("%s: %w", p.said, err)
+// checked is the place of a URL that is one of a store. Errors leave out the
+// login.
+func checked(url, said string) (place, error) {
+	d, err := driverOf(url)
+	if err == nil {
+		err = d.check(url)
 	}
-	return p, nil
+	if err != nil {
+		return place{}, usagef("%s: %w", said, err)
+	}
+	if dir, err := embedded.Folder(url); err == nil {
+		url = embedded.Scheme + ":" + dir // the same one from another folder
+	}
+	return place{url, d, said}, nil
 }
 
-// driver is the one switch from a store's URL to what speaks to it.
-func (p place) driver(ctx context.Context, name string) (queue.Driver, error) {
-	switch scheme, _, _ := strings.Cut(p.url, "://"); scheme {
-	case "redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster":
-		return redisqueue.Open(ctx, redisqueue.Options{URL: p.url, Queue: name})
-	default: // checked has refused it
-		return nil, fmt.Errorf("scheme %q is no store's", scheme)
+// driver is what speaks to stores of one kind.
+type driver struct {
+	check    func(url string) error
+	open     func(ctx context.Context, url, queue string) (queue.Driver, error)
+	queues   func(ctx context.Context, url string) ([]string, error)
+	diagnose func(ctx context.Context, url string) ([]queue.Finding, error)
+}
+
+// driverOf is the one switch from a store's URL to what speaks to it.
+func driverOf(url string) (driver, error) {
+	scheme, _, ok := strings.Cut(url, "://")
+	if strings.HasPrefix(url, embedded.Scheme+":") {
+		scheme, ok = embedded.Scheme, true
 	}
+	if !ok {
+		return driver{}, errors.New("store URL: it begins with no scheme: redis://host:port, nats://host:port or file:DIR is allowed")
+	}
+	switch scheme {
+	case "redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster":
+		return driver{redisqueue.CheckURL, openRedis, redisqueue.Queues, redisqueue.Diagnose}, nil
+	case "nats", "tls":
+		return driver{natsqueue.CheckURL, openNATS, natsqueue.List, natsqueue.Diagnose}, nil
+	case embedded.Scheme:
+		return driver{embedded.CheckURL, embedded.Open, embedded.Queues, embedded.Diagnose}, nil
+	}
+	return driver{}, fmt.Errorf("store URL: scheme %q: allowed: redis, rediss, unix, redis+sentinel, rediss+sentinel, redis+cluster, rediss+cluster, nats, tls, file", scheme)
+}
+
+func openRedis(ctx context.Context, url, name string) (queue.Driver, error) {
+	return redisqueue.Open(ctx, redisqueue.Options{URL: url, Queue: name})
+}
+
+func openNATS(ctx context.Context, url, name string) (queue.Driver, error) {
+	return natsqueue.Open(ctx, url, name)
 }
 
 // open opens a queue, whether the store knows it already or not.
@@ -76,7 +116,7 @@ func (p place) open(ctx context.Context, name string) (*queue.Queue, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeLimit)
 	defer cancel()
-	d, err := p.driver(ctx, name)
+	d, err := p.driver.open(ctx, p.url, name)
 	if err != nil {
 		return nil, &exitError{exitStore, err}
 	}
@@ -87,7 +127,7 @@ func (p place) open(ctx context.Context, name string) (*queue.Queue, error) {
 func (p place) queues(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeLimit)
 	defer cancel()
-	names, err := redisqueue.Queues(ctx, p.url)
+	names, err := p.driver.queues(ctx, p.url)
 	if err != nil {
 		return nil, &exitError{exitStore, err}
 	}

@@ -126,12 +126,13 @@ type policyView struct {
 
 type queueView struct {
 	Name    string     `json:"name"`
+	Paused  bool       `json:"paused"`
 	Depth   depthView  `json:"depth"`
 	Workers int        `json:"workers"`
 	Policy  policyView `json:"policy"`
 }
 
-var queueColumns = []string{"NAME", "READY", "HELD", "LEASED", "DELAYED", "BLOCKED", "DONE", "DEAD", "CANCELLED", "WORKERS", "+LEASE", "+BACKOFF LIMIT", "+RETRY DELAY", "+RETENTION"}
+var queueColumns = []string{"NAME", "STATE", "READY", "HELD", "LEASED", "DELAYED", "BLOCKED", "DONE", "DEAD", "CANCELLED", "WORKERS", "+LEASE", "+BACKOFF LIMIT", "+RETRY DELAY", "+RETENTION"}
 
 func queueRow(ctx context.Context, name string, q *queue.Queue) (printer.Row, error) {
 	d, err := q.Depth(ctx)
@@ -149,14 +150,22 @@ func queueRow(ctx context.Context, name string, q *queue.Queue) (printer.Row, er
 	n := live(workers)
 	return printer.Row{
 		Name: "queue/" + name,
-		Value: queueView{name, viewDepth(d), n, policyView{
+		Value: queueView{name, d.Paused, viewDepth(d), n, policyView{
 			seconds(p.Lease), *p.BackoffLimit, seconds(p.RetryDelay), seconds(p.RetryDelayMax), *p.DisruptionLimit, seconds(p.Retention),
 		}},
 		Cells: []string{
-			name, number(d.Ready), number(d.Held), number(d.Leased), number(d.Delayed), number(d.Blocked), number(d.Done), number(d.Dead),
+			name, queueState(d), number(d.Ready), number(d.Held), number(d.Leased), number(d.Delayed), number(d.Blocked), number(d.Done), number(d.Dead),
 			number(d.Cancelled), strconv.Itoa(n), short(p.Lease), strconv.Itoa(*p.BackoffLimit), short(p.RetryDelay), short(p.Retention),
 		},
 	}, nil
+}
+
+// queueState is a queue in one word, for people.
+func queueState(d queue.Depth) string {
+	if d.Paused {
+		return "Paused"
+	}
+	return "Active"
 }
 
 type workerView struct {

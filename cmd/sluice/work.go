@@ -97,6 +97,9 @@ func (f *workFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if first, err := asFirst(); first {
+		return err
+	}
 	_ = os.Unsetenv(storeVar) // items have no business with it
 
 	c := console.New(console.Standard())
@@ -115,7 +118,10 @@ func (f *workFlags) work(ctx context.Context, p place, shares []share, c *consol
 		return usage(err)
 	}
 	defer handler.Close()
-	id := workerID()
+	id, err := workerID()
+	if err != nil {
+		return usage(err)
+	}
 	unguard, err := startGuard(id)
 	if err != nil {
 		return err
@@ -149,8 +155,12 @@ func (f *workFlags) work(ctx context.Context, p place, shares []share, c *consol
 			defer at.leave.watch(ctx, at.worker.Drain)()
 		}
 	}
-	if _, err := group.Run(ctx); err != nil {
+	result, err := group.Run(ctx)
+	if err != nil {
 		return &exitError{exitStore, err}
+	}
+	if result == worker.ResultLeft { // a coordinator had the store let it go
+		return nil
 	}
 	for _, at := range posts {
 		if !at.leave.granted.Load() {
@@ -212,7 +222,7 @@ func leftover(q *queue.Queue) error {
 
 // handler is what runs for each item.
 func (f *workFlags) handler(c *console.Console, log *slog.Logger) (*command.Handler, error) {
-	t, err := template.Parse(f.Argv, template.Options{Shell: f.Shell})
+	t, err := template.Parse(f.Argv, template.Options{Shell: f.Shell, AnyField: true})
 	if err != nil {
 		return nil, fmt.Errorf("command: %w", err)
 	}
@@ -224,13 +234,24 @@ func (f *workFlags) handler(c *console.Console, log *slog.Logger) (*command.Hand
 	})
 }
 
-// workerID is a name that no other worker has or had.
-func workerID() string {
+// workerVar names the worker, for whoever started it and knows when it dies.
+const workerVar = "SLUICE_WORKER_ID"
+
+// workerID is the id that the environment gives, or a name that no other worker
+// has or had.
+func workerID() (string, error) {
+	if id := os.Getenv(workerVar); id != "" {
+		_ = os.Unsetenv(workerVar) // it is not for workers that items start
+		if err := queue.ValidateWorker(id); err != nil {
+			return "", fmt.Errorf("%s: %w", workerVar, err)
+		}
+		return id, nil
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
-	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), uuid.NewString()[:8])
+	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), uuid.NewString()[:8]), nil
 }
 
 // grouped writes an item's output where nothing is between.

@@ -38,9 +38,11 @@ type workerConfig struct {
 	Queue string
 	ID    string
 	Slots int
+	Stay  bool          // it leaves when it is told to, not for want of items
 	Delay time.Duration // between two starts, of all workers together
 	Log   bool          // events tell what --joblog wants to know
 	State string        // the folder of --state; "" keeps nothing
+	Watch watchFlags
 	Items itemFlags
 }
 
@@ -81,7 +83,11 @@ func workerMain(ctx context.Context) error {
 		return &exitError{exitStore, err}
 	}
 	defer func() { _ = driver.Close() }()
-	items, err := c.Items.handler(frameConsole{frames}, log)
+	logs, err := c.itemLogs(log)
+	var items *command.Handler
+	if err == nil {
+		items, err = c.handler(frameConsole{frames}, logs, log)
+	}
 	if err != nil {
 		// Whatever is wrong with the command is so in every worker.
 		_ = frames.Event(console.Event{Type: console.WorkerUnfit, Worker: c.ID, Text: err.Error()})
@@ -101,12 +107,13 @@ func workerMain(ctx context.Context) error {
 	}
 	defer closeState()
 	w := worker.New(queue.New(driver), kept, worker.Options{
-		ID: c.ID, Slots: c.Slots, Grace: forever, LeaveWhenIdle: true,
-		Observer: c.observer(frames, handler.times), Logger: log,
+		ID: c.ID, Slots: c.Slots, Grace: forever, LeaveWhenIdle: !c.Stay,
+		Observer: c.observer(frames, handler.times, logs), Logger: log,
 	})
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	go tell(ctx, items, frames, c.ID) // it may wait for a reader that is gone: nobody waits for it
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
@@ -152,19 +159,20 @@ func die(id string) {
 }
 
 // observer tells the launcher what the worker does.
-func (c workerConfig) observer(frames *console.FrameWriter, times *times) worker.Observer {
+func (c workerConfig) observer(frames *console.FrameWriter, times *times, logs *itemLogs) worker.Observer {
 	items, err := c.Items.parse()
 	if err != nil {
 		panic("sluice: " + err.Error()) // the handler was made of it
 	}
 	return worker.Observer{
 		Settled: func(e worker.End) {
+			logs.settled(e)
 			began, took := times.take(e.Lease)
 			if e.Err != nil { // another has the item, and will tell
 				return
 			}
 			ev := console.Event{
-				Type: console.ItemSettled, Worker: c.ID, ID: e.Lease.Item.ID, Attempt: e.Lease.Attempt,
+				Type: console.ItemSettled, Worker: c.ID, ID: e.Lease.Item.ID, Attempt: e.Lease.Attempt, Token: e.Lease.Token,
 				Verb: e.Verb, Cause: e.Failure.Cause, Exit: e.Failure.ExitCode, Took: e.Took,
 			}
 			if c.Log {

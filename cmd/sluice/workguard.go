@@ -29,12 +29,12 @@ func startGuard(id string) (stop func(), err error) {
 	cmd.Stderr = os.Stderr
 	cmd.ExtraFiles = []*os.File{line.Reader()}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // out of reach of the terminal's signals
-	if err := cmd.Start(); err != nil {
+	if err := proc.Start(cmd); err != nil {              // a program that adopts orphans has to know its children
 		_ = line.Close()
 		return nil, fmt.Errorf("start the guard: %w", err)
 	}
 	return func() {
 		_ = line.Close()
-		_ = cmd.Wait()
+		_ = proc.Wait(cmd)
 	}, nil
 }
