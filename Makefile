@@ -9,7 +9,7 @@ linter = $(cache)/golangci-lint-$(golangci)-$(shell go env GOVERSION)/golangci-l
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/sluice
@@ -22,16 +22,37 @@ test: ## vet, test under the race detector, run the examples
 	go test -race ./...
 	.ci/examples
 
+.PHONY: test-cluster
+test-cluster: ## run Jobs on a real Kubernetes control plane, built the first time; needs root
+	.ci/need cc gcc libc6-dev
+	.ci/need redis-server redis-server
+	cd integration/kube && go run ./cmd/cluster build && go vet ./... && go test -race -p 1 -parallel 8 ./...
+
+.PHONY: test-nats-cluster
+test-nats-cluster: ## take 100000 items through three nats-servers, each killed once
+	go test -v -count 1 -timeout 20m ./integration/natscluster -items 100000
+
+.PHONY: generate
+generate: ## write the WorkQueue's definition and copies from its Go types
+	go run sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0 paths=./manifests/workload \
+		object output:object:dir=manifests/workload \
+		crd:maxDescLen=0,generateEmbeddedObjectMeta=true output:crd:stdout >manifests/base/workqueues.yaml
+
 .PHONY: lint
 lint: ## check style, common faults and who imports whom
 	@test -x $(linter) || { echo "building golangci-lint $(golangci), once: about two minutes"; \
 		GOBIN=$(dir $(linter)) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(golangci); }
 	.ci/sleeps
 	$(linter) run ./...
+	cd integration/kube && $(linter) run ./...
 
 .PHONY: example
 example: ## render a short film on this machine: out/render/film.gif
 	manifests/examples/render/render.sh
+
+.PHONY: torture
+torture: ## kill a film of 240 frames 50 times in the making, and compare it to one that nobody killed
+	go test -v -count 1 -timeout 2h ./integration/faults -frames 240 -width 192 -films 5 -kills 10
 
 .PHONY: bench
 bench: ## run the benchmarks
