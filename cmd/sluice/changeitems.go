@@ -23,6 +23,7 @@ type changeFlags struct {
 	reason    string
 	signature string
 	batch     string
+	fields    selector
 	ids       []string
 	yes       bool
 	dryRun    bool
@@ -78,6 +79,7 @@ terminal, an answer.`,
 	fs.StringVar(&f.signature, "signature", "", "items that failed last with this `SIGNATURE` alone, as 'get items --group' shows it")
 	fs.StringVar(&f.reason, "reason", "", "items that failed last for this `CAUSE` alone, such as ExitCode or OOMKilled")
 	fs.StringVar(&f.batch, "batch", "", "items of this `BATCH` alone")
+	registerSelector(fs, &f.fields)
 	fs.StringArrayVar(&f.ids, "id", nil, "the item of this `ID`; may be given more than once")
 	fs.BoolVar(&f.yes, "yes", false, "do not ask")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "only list what would be changed")
@@ -104,12 +106,12 @@ func (f *changeFlags) check(c itemChange) error {
 			return usagef("--state %q: what is %s cannot be %s: %s is allowed", s, s, c.done, statesValue{&c.states})
 		}
 	}
-	chosen := f.states != nil || f.reason != "" || f.signature != "" || f.batch != "" || len(f.ids) > 0
+	chosen := f.states != nil || f.reason != "" || f.signature != "" || f.batch != "" || f.fields != nil || len(f.ids) > 0
 	if !chosen && !c.without {
-		return usagef("which items: say --state, --reason, --signature, --batch or --id")
+		return usagef("which items: say --state, --reason, --signature, --batch, --selector or --id")
 	}
-	if len(f.ids) > 0 && (f.states != nil || f.reason != "" || f.signature != "" || f.batch != "") {
-		return usagef("--id: what is named needs no --state, --reason, --error or --batch")
+	if len(f.ids) > 0 && (f.states != nil || f.reason != "" || f.signature != "" || f.batch != "" || f.fields != nil) {
+		return usagef("--id: what is named needs no --state, --reason, --signature, --batch or --selector")
 	}
 	return nil
 }
@@ -177,7 +179,7 @@ func (f *changeFlags) choose(ctx context.Context, q *queue.Queue, c itemChange) 
 			return nil, err
 		}
 	}
-	list, err := q.Items(ctx, query)
+	list, err := f.fields.items(ctx, q, query)
 	if err != nil {
 		return nil, err
 	}

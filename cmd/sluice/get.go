@@ -109,6 +109,7 @@ type itemsFlags struct {
 	batch  string
 	limit  int
 	group  bool
+	fields selector
 }
 
 func getItemsCommand() *cobra.Command {
@@ -119,8 +120,8 @@ func getItemsCommand() *cobra.Command {
 			if f.group && (f.watch || len(args) > 0) {
 				return usagef("--group: it goes neither with --watch nor with names")
 			}
-			if len(args) > 0 && (f.states != nil || f.batch != "" || f.limit > 0) {
-				return usagef("--state, --batch and --limit: they choose items, and %q is named", args[0])
+			if len(args) > 0 && (f.states != nil || f.batch != "" || f.limit > 0 || f.fields != nil) {
+				return usagef("--state, --batch, --selector and --limit: they choose items, and %q is named", args[0])
 			}
 			return f.do(cmd, func(q *queue.Queue) error {
 				if f.group {
@@ -134,6 +135,7 @@ func getItemsCommand() *cobra.Command {
 	fs := cmd.Flags()
 	fs.Var(statesValue{&f.states}, "state", "items in these states alone")
 	fs.StringVar(&f.batch, "batch", "", "items of this `BATCH` alone")
+	registerSelector(fs, &f.fields)
 	fs.Var(intValue{&f.limit, 1, 1_000_000_000}, "limit", "show this many at the most")
 	fs.BoolVar(&f.group, "group", false, "dead items, by what went wrong")
 	return noun(cmd)
@@ -152,7 +154,7 @@ func (f *itemsFlags) listing(q *queue.Queue, ids []string) listing {
 		columns: itemColumns,
 		rows: func(ctx context.Context) ([]printer.Row, error) {
 			if len(ids) == 0 {
-				list, err := q.Items(ctx, f.query())
+				list, err := f.fields.items(ctx, q, f.query())
 				return rowsOf(list, itemRow), err
 			}
 			var rows []printer.Row
@@ -176,7 +178,7 @@ func (f *itemsFlags) groups(cmd *cobra.Command, q *queue.Queue) error {
 	if query.States == nil {
 		query.States = []queue.State{queue.Dead}
 	}
-	list, err := q.Items(cmd.Context(), query)
+	list, err := f.fields.items(cmd.Context(), q, query)
 	if err != nil {
 		return err
 	}

@@ -32,26 +32,27 @@ func viewDepth(d queue.Depth) depthView {
 }
 
 type itemView struct {
-	ID         string          `json:"id"`
-	State      queue.State     `json:"state"`
-	Batch      string          `json:"batch,omitempty"`
-	Argument   string          `json:"argument"`
-	Output     string          `json:"output,omitempty"`
-	Priority   int             `json:"priority"`
-	Attempts   int             `json:"attempts"`
-	Releases   int             `json:"releases"`
-	Worker     string          `json:"worker,omitempty"`
-	Token      uint64          `json:"token,omitempty"`
-	DueSeconds float64         `json:"dueSeconds,omitempty"`
-	Failures   []queue.Failure `json:"failures,omitempty"`
-	Result     string          `json:"result,omitempty"`
+	ID         string            `json:"id"`
+	State      queue.State       `json:"state"`
+	Batch      string            `json:"batch,omitempty"`
+	Argument   string            `json:"argument"`
+	Fields     map[string]string `json:"fields,omitempty"`
+	Output     string            `json:"output,omitempty"`
+	Priority   int               `json:"priority"`
+	Attempts   int               `json:"attempts"`
+	Releases   int               `json:"releases"`
+	Worker     string            `json:"worker,omitempty"`
+	Token      uint64            `json:"token,omitempty"`
+	DueSeconds float64           `json:"dueSeconds,omitempty"`
+	Failures   []queue.Failure   `json:"failures,omitempty"`
+	Result     string            `json:"result,omitempty"`
 }
 
 var itemColumns = []string{"ID", "STATE", "ATTEMPTS", "BATCH", "ITEM", "REASON", "+PRIORITY", "+RELEASES", "+WORKER", "+DUE", "+OUTPUT"}
 
 func itemRow(r queue.Record) printer.Row {
 	v := itemView{
-		ID: r.Item.ID, State: r.State, Batch: r.Item.Batch, Argument: argument(r.Item), Output: r.Item.Output,
+		ID: r.Item.ID, State: r.State, Batch: r.Item.Batch, Argument: argument(r.Item), Fields: itemFields(r.Item), Output: r.Item.Output,
 		Priority: r.Item.Priority, Attempts: r.Attempts, Releases: r.Releases, Worker: r.Worker, Token: r.Token,
 		DueSeconds: seconds(r.Due), Failures: r.Failures, Result: string(r.Result),
 	}
