@@ -3,6 +3,7 @@ package natsqueue_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +66,7 @@ func TestForeignStreams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	n := 0
 	for what, spoil := range map[string]func(*jetstream.StreamConfig){
 		"is not one of sluice's": func(c *jetstream.StreamConfig) { c.Subjects = []string{"orders.*"} },
 		"memory":                 func(c *jetstream.StreamConfig) { c.Storage = jetstream.MemoryStorage },
@@ -76,14 +78,16 @@ func TestForeignStreams(t *testing.T) {
 		"max_msg_size is 100":    func(c *jetstream.StreamConfig) { c.MaxMsgSize = 100 },
 		"denies purge":           func(c *jetstream.StreamConfig) { c.DenyPurge = true },
 	} {
-		c := jetstream.StreamConfig{Name: "sluice=q", Subjects: []string{"sluice.q.log.*"}}
+		n++
+		q := fmt.Sprint("q", n)
+		c := jetstream.StreamConfig{Name: "sluice=" + q, Subjects: []string{"sluice." + q + ".log.*"}}
 		spoil(&c)
 		if _, err := js.CreateStream(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
-		_, err := natsqueue.New(t.Context(), nc, natsqueue.Options{Queue: "q"})
-		wantError(t, err, "sluice=q", what)
-		if err := js.DeleteStream(t.Context(), "sluice=q"); err != nil {
+		_, err := natsqueue.New(t.Context(), nc, natsqueue.Options{Queue: q})
+		wantError(t, err, "sluice="+q, what)
+		if err := js.DeleteStream(t.Context(), c.Name); err != nil { // another may have its subjects
 			t.Fatal(err)
 		}
 	}
