@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
 )
 
 // A coordinator is killed again and again, at any moment, the next one begins at
@@ -81,13 +82,18 @@ func TestAnImageThatIsNotThereHoldsLaunchesBackUntilItIsSaidRight(t *testing.T) 
 // setImage changes the image of the workers.
 func (p *place) setImage(name string) {
 	p.Helper()
-	w, err := objects.Resource(workQueues).Namespace(p.namespace).Get(p.Context(), "film", metav1.GetOptions{})
+	queues := objects.Resource(workQueues).Namespace(p.namespace)
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error { // the coordinator writes the status meanwhile
+		w, err := queues.Get(p.Context(), "film", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		pod := w.Object["spec"].(map[string]any)["jobTemplate"].(map[string]any)["spec"].(map[string]any)["template"].(map[string]any)["spec"].(map[string]any)
+		pod["containers"].([]any)[0].(map[string]any)["image"] = name
+		_, err = queues.Update(p.Context(), w, metav1.UpdateOptions{})
+		return err
+	})
 	if err != nil {
-		p.Fatal(err)
-	}
-	pod := w.Object["spec"].(map[string]any)["jobTemplate"].(map[string]any)["spec"].(map[string]any)["template"].(map[string]any)["spec"].(map[string]any)
-	pod["containers"].([]any)[0].(map[string]any)["image"] = name
-	if _, err := objects.Resource(workQueues).Namespace(p.namespace).Update(p.Context(), w, metav1.UpdateOptions{}); err != nil {
 		p.Fatal(err)
 	}
 }
