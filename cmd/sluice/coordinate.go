@@ -63,7 +63,7 @@ func (f *coordinateFlags) run(cmd *cobra.Command) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	o := kube.Options{
-		Image: f.image, Open: openURL, Enqueue: enqueueSource, Idle: f.idle,
+		Image: f.image, Open: openURL, Queues: queuesOf, Enqueue: enqueueSource, Idle: f.idle,
 		LeaderElect: f.leaderElect, LeaderNamespace: c.Namespace, Metrics: f.metrics, Health: f.health,
 		Logger: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)),
 	}
@@ -89,6 +89,15 @@ func openURL(ctx context.Context, url, name string) (*queue.Queue, error) {
 	return p.open(ctx, name)
 }
 
+// queuesOf lists the queues of a WorkQueue's store.
+func queuesOf(ctx context.Context, url string) ([]string, error) {
+	p, err := checked(url, "the store's URL")
+	if err != nil {
+		return nil, err
+	}
+	return p.queues(ctx)
+}
+
 // enqueueSource adds the items of a WorkQueue's source to a batch.
 func enqueueSource(ctx context.Context, q *queue.Queue, w *workload.WorkQueue, batch string) (string, error) {
 	m, err := sourceMaker(w, batch)
@@ -105,7 +114,10 @@ func enqueueSource(ctx context.Context, q *queue.Queue, w *workload.WorkQueue, b
 // where the container does.
 func sourceMaker(w *workload.WorkQueue, batch string) (*producer.Maker, error) {
 	c := w.Spec.JobTemplate.Spec.Template.Spec.Containers[0] // it was checked
-	o := producer.MakerOptions{Batch: batch, InputField: w.Spec.Source.Input, Dir: c.WorkingDir}
+	o := producer.MakerOptions{Batch: batch, InputField: w.Spec.Source.Input, Dir: c.WorkingDir, Content: w.Spec.Source.Identity == workload.IdentityContent}
+	if w.Spec.Schedule != nil {
+		o.Scope = batch // else the items of the second batch would be those of the first
+	}
 	if pattern := w.Spec.ItemPolicy.Output; pattern != "" {
 		t, err := template.ParsePattern(pattern, w.Spec.Source.Fields())
 		if err != nil {

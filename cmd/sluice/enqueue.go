@@ -15,6 +15,7 @@ import (
 
 	"sluice.dev/internal/payload"
 	"sluice.dev/internal/printer"
+	"sluice.dev/manifests/workload"
 	"sluice.dev/producer"
 	"sluice.dev/queue"
 	"sluice.dev/worker/template"
@@ -34,6 +35,7 @@ type enqueueFlags struct {
 	existing string
 	numbered bool
 	format   string
+	eachNode bool
 }
 
 func enqueueCommand() *cobra.Command {
@@ -50,13 +52,20 @@ of the values of --arg; {name} is a field in --output, and in the command of
 that 'sluice wait batch' can tell when all of it is done. An item that the queue
 knows already is a duplicate and changes nothing.
 
+With --each-node every node that has a worker of a WorkQueue with mode PerNode
+gets its own copy of each item, in a queue of its own, QUEUE.node.NODE, and does
+it once; its batch there is waited for with 'sluice wait batch NAME -q' that queue.
+A node that comes later gets none. When a node is gone, what it has not done is
+cancelled.
+
 The queue keeps the values of --lease, --backoff-limit and the like; one that
 differs from what it keeps is refused ('sluice set queue' changes it).
 
 Exit code: 0 also when all are duplicates, 1 when an item was refused, 2 bad
 usage or input, 3 the store failed.`,
 		Example: `  sluice enqueue films --glob 'in/*.wav' --output 'out/{/.}.ogg'
-  seq 1 48 | sluice enqueue frames --batch monday --priority 8`,
+  seq 1 48 | sluice enqueue frames --batch monday --priority 8
+  sluice enqueue caches --each-node --items images.txt`,
 		Args: words("QUEUE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.run(cmd, bare("queue", args[0]))
@@ -73,6 +82,7 @@ usage or input, 3 the store failed.`,
 	fs.Var(durationValue{&f.deadline, time.Second, 365 * day}, "deadline", "what is unfinished then is cancelled, counted from when the batch is made")
 	fs.StringVar(&f.output, "output", "", "`PATTERN` of the file or folder that an item publishes, such as 'out/{/.}.gz'; its command writes to {out}")
 	fs.Var(choiceValue{&f.existing, []string{"fail", "skip", "replace"}}, "existing", "what to do about an output that is there already")
+	fs.BoolVar(&f.eachNode, "each-node", false, "every node of a WorkQueue with mode PerNode gets its own copy of each item")
 	f.policyFlags.register(fs)
 	fs.VarP(choiceValue{&f.format, []string{"table", "name", "json"}}, "format", "o", "what to print of the batch")
 	f.storeFlags.register(fs)
@@ -95,38 +105,39 @@ func (f *enqueueFlags) run(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return err
 	}
-	q, err := p.open(cmd.Context(), name)
+	to, err := f.target(cmd.Context(), p, name)
 	if err != nil {
 		return err
 	}
-	defer q.Close()
+	defer to.close()
 
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	outputs := f.outputs(q)
+	outputs := f.outputs(to.queues[0]) // the only one, where an item may have an output
 	if in.toCheck(f.output) {
 		// What can be read twice is checked whole before any of it is added.
 		if _, err := producer.Check(ctx, in.Source, maker, outputs); err != nil {
 			return inputError(err)
 		}
 	}
-	if err := f.prepare(ctx, q, cmd); err != nil {
+	if err := to.each(func(q *queue.Queue) error { return f.prepare(ctx, q, cmd) }); err != nil {
 		return err
 	}
-	report, err := producer.Enqueue(ctx, q, in.Source, maker, producer.EnqueueOptions{Outputs: outputs})
+	report, err := producer.Enqueue(ctx, to, in.Source, maker, producer.EnqueueOptions{Outputs: outputs})
 	if err == nil {
-		err = q.Seal(ctx, f.batch)
+		err = to.each(func(q *queue.Queue) error { return q.Seal(ctx, f.batch) })
 	}
 	if err != nil {
-		return f.failed(ctx, err, report, name)
+		return f.failed(ctx, err, report, to)
 	}
-	return f.print(cmd, report)
+	return f.print(cmd, report, to)
 }
 
 // failed says what an enqueue that came to no end has left, and how to be rid of
 // it.
-func (f *enqueueFlags) failed(ctx context.Context, err error, r producer.Report, name string) error {
+func (f *enqueueFlags) failed(ctx context.Context, err error, r producer.Report, to *targets) error {
 	_, unsure := errors.AsType[*producer.StoreError](err)
+	unsure = unsure || len(to.queues) > 1 // one may have it, and the next refuse it
 	refusal, isRefusal := errors.AsType[*producer.Refused](err)
 	e := &exitError{exitUsage, err}
 	switch {
@@ -136,11 +147,15 @@ func (f *enqueueFlags) failed(ctx context.Context, err error, r producer.Report,
 		_ = errors.As(inputError(err), &e)
 	}
 	switch {
-	case isRefusal && refusal.Outcome == queue.BatchClosed: // it is somebody's, and as it was
+	case isRefusal && refusal.Outcome == queue.BatchClosed && to.nodes == nil: // it is somebody's, and as it was
 	case r.Items == 0 && !unsure:
 		e.err = fmt.Errorf("%w; nothing was enqueued", err)
 	default:
-		e.err = fmt.Errorf("%w; before it %s went into batch %s, which is not sealed: 'sluice cancel batch %s -q %s' cancels it", err, r, f.batch, f.batch, name)
+		if to.refused != "" {
+			err = fmt.Errorf("node %s: %w", to.refused, err)
+		}
+		e.err = fmt.Errorf("%w; before it %s went into batch %s%s, which is not sealed: 'sluice cancel batch %s -q %s' cancels it",
+			err, r, f.batch, to.where(), f.batch, to.named())
 	}
 	return e
 }
@@ -159,6 +174,12 @@ func (f *enqueueFlags) check() error {
 		if err := queue.ValidateName("batch", f.after); err != nil {
 			return usagef("--after: %w", err)
 		}
+	}
+	if f.eachNode && f.output != "" {
+		return usagef("--output %q: not with --each-node: each node has its own files, which are not looked at from here; the command can write where it likes", f.output)
+	}
+	if f.eachNode && (f.batch == workload.ResidentBatch || f.batch == workload.GoneBatch) {
+		return usagef("--batch %q: the coordinator marks nodes with it: any other name is allowed with --each-node", f.batch)
 	}
 	if f.output == "" && f.existing != "fail" {
 		return usagef("--existing %q: without --output there is nothing that may exist", f.existing)
@@ -209,17 +230,21 @@ func (f *enqueueFlags) maker(names fields) (*producer.Maker, error) {
 }
 
 // print says what was added, under the batch's name.
-func (f *enqueueFlags) print(cmd *cobra.Command, r producer.Report) error {
+func (f *enqueueFlags) print(cmd *cobra.Command, r producer.Report, to *targets) error {
 	switch f.format {
 	case "name":
 		return say(cmd, "batch/%s", f.batch)
 	case "json":
 		p := printer.Printer{W: cmd.OutOrStdout(), Format: printer.JSONFormat, Single: true}
-		return p.Print([]printer.Row{{Value: map[string]any{
+		value := map[string]any{
 			"batch": f.batch, "lines": r.Lines, "items": r.Items, "duplicates": r.Duplicates, "skipped": r.Skipped,
-		}}})
+		}
+		if f.eachNode {
+			value["nodes"], value["queues"] = to.nodes, to.names
+		}
+		return p.Print([]printer.Row{{Value: value}})
 	}
-	return say(cmd, "batch/%s: %s", f.batch, r)
+	return say(cmd, "batch/%s: %s%s", f.batch, r, to.on())
 }
 
 // inputError gives an error of enqueueing the exit code that it stands for.

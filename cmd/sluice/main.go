@@ -91,7 +91,7 @@ func rootCommand() *cobra.Command {
 		runCommand(), enqueueCommand(), workCommand(),
 		getCommand(), describeCommand(), topCommand(), waitCommand(), logsCommand(),
 		retryCommand(), cancelCommand(), deleteCommand(), sealCommand(), suspendCommand(), resumeCommand(), pauseCommand(), setCommand(),
-		upCommand(), doctorCommand(), validateCommand(), coordinateCommand(), explainCommand(), installCommand(), expandCommand(), configCommand(), manCommand(), versionCommand(), workerProcessCommand(), guardCommand(),
+		upCommand(), doctorCommand(), validateCommand(), coordinateCommand(), fireCommand(), explainCommand(), installCommand(), expandCommand(), configCommand(), manCommand(), versionCommand(), workerProcessCommand(), guardCommand(),
 	)
 	return root
 }

@@ -45,7 +45,10 @@ func (p *planner) queue(o *workload.WorkQueue, f *runFlags) *workQueue {
 	workload.Defaults(o)
 	spec := &o.Spec
 	p.refuseSuspended(spec.Suspend, "spec.suspend")
-	if spec.Source == nil {
+	switch {
+	case spec.PerNode():
+		p.refuse("spec.mode", "PerNode is for a cluster, and this is one machine: leave it out and say spec.source")
+	case spec.Source == nil:
 		p.refuse("spec.source", "required here, where nobody else enqueues items")
 	}
 	most := *spec.Scaling.MaxParallelism

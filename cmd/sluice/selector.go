@@ -64,12 +64,12 @@ func itemFields(it queue.Item) map[string]string {
 }
 
 // matches tells whether an item has such fields.
-func (s selector) matches(it queue.Item) bool {
-	if len(s) == 0 {
+func (s *selector) matches(it queue.Item) bool {
+	if len(*s) == 0 {
 		return true
 	}
 	fields := itemFields(it)
-	for _, r := range s {
+	for _, r := range *s {
 		value, there := fields[r.field]
 		if (there && (r.any || value == r.value)) == r.not {
 			return false
@@ -80,9 +80,9 @@ func (s selector) matches(it queue.Item) bool {
 
 // items lists those that a query and a selector choose. The store knows nothing
 // of fields, so that it lists all that the query does, without its limit.
-func (s selector) items(ctx context.Context, q *queue.Queue, query queue.Query) ([]queue.Record, error) {
+func (s *selector) items(ctx context.Context, q *queue.Queue, query queue.Query) ([]queue.Record, error) {
 	limit := query.Limit
-	if len(s) > 0 {
+	if len(*s) > 0 {
 		query.Limit = 0
 	}
 	list, err := q.Items(ctx, query)

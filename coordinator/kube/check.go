@@ -24,14 +24,14 @@ func faultsOf(w *workload.WorkQueue) (faults []string) {
 		faults = append(faults, e.Path+": "+e.Message)
 	}
 	s := &w.Spec
-	if s.Source != nil && s.Source.OfFiles() {
-		faults = append(faults, "spec.source: files and glob name files of one machine, which a coordinator does not see: frames, list and args are allowed; enqueue the others with 'sluice enqueue'")
+	if s.Source != nil && s.Source.OfFiles() && s.Schedule == nil {
+		faults = append(faults, "spec.source: files and glob name files of one machine, which a coordinator does not see: frames, list and args are allowed, or a schedule, whose Jobs have the template's volumes; enqueue the others with 'sluice enqueue'")
 	}
-	if s.Schedule != nil {
-		faults = append(faults, "spec.schedule: a coordinator keeps no schedule: use a CronJob that runs 'sluice enqueue "+w.QueueName()+"'")
+	if s.Schedule != nil && s.Source != nil {
+		faults = append(faults, scheduleFaults(w)...)
 	}
 	if s.Source == nil {
-		for field, set := range map[string]bool{"spec.after": s.After != "", "spec.deadlineSeconds": s.DeadlineSeconds != nil, "spec.itemPolicy.output": s.ItemPolicy.Output != ""} {
+		for field, set := range map[string]bool{"spec.schedule": s.Schedule != nil, "spec.after": s.After != "", "spec.deadlineSeconds": s.DeadlineSeconds != nil, "spec.itemPolicy.output": s.ItemPolicy.Output != ""} {
 			if set {
 				faults = append(faults, field+": it is about the items of spec.source, which is not there; 'sluice enqueue' says it of others")
 			}
@@ -39,6 +39,17 @@ func faultsOf(w *workload.WorkQueue) (faults []string) {
 	}
 	if out := s.ItemPolicy.Output; out != "" && !path.IsAbs(out) && len(faults) == 0 && s.JobTemplate.Spec.Template.Spec.Containers[0].WorkingDir == "" {
 		faults = append(faults, "spec.itemPolicy.output: "+out+" is relative, and what to is not known here: an absolute path is allowed, or a workingDir of the container")
+	}
+	return faults
+}
+
+// scheduleFaults are those of a source that is enqueued again and again.
+func scheduleFaults(w *workload.WorkQueue) (faults []string) {
+	if _, err := firingText(w); err != nil {
+		faults = append(faults, err.Error())
+	}
+	if p := &w.Spec.ItemPolicy; p.Output != "" && (p.Existing == "" || p.Existing == workload.ExistingFail) {
+		faults = append(faults, "spec.itemPolicy.existing: fail would refuse what each batch after the first writes: with a schedule replace or skip is allowed")
 	}
 	return faults
 }

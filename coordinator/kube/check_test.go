@@ -23,7 +23,7 @@ func TestEveryFaultIsNamed(t *testing.T) {
 	got := faultsOf(w)
 	for _, want := range []string{
 		"spec.scaling.maxParallelism: 1 is out of range", "spec.jobTemplate.spec.completions: not for a WorkQueue",
-		"spec.schedule: a coordinator keeps no schedule", "spec.after: it is about the items", "spec.deadlineSeconds: it is about the items",
+		"spec.schedule: it is about the items", "spec.after: it is about the items", "spec.deadlineSeconds: it is about the items",
 	} {
 		if !slices.ContainsFunc(got, func(f string) bool { return strings.HasPrefix(f, want) }) {
 			t.Errorf("no fault %q in %q", want, got)
@@ -37,6 +37,7 @@ func TestSourcesThatACoordinatorCannotRead(t *testing.T) {
 		{"list: [a, b]", ""},
 		{"glob: '*.png'", "spec.source: files and glob"},
 		{"files: [list.txt]", "spec.source: files and glob"},
+		{"files: [list.txt]}\n  schedule: {schedule: '@daily'", ""},
 	} {
 		w := film(t, "\n  source: {"+tt.source+"}")
 		got := strings.Join(faultsOf(w), "; ")

@@ -12,6 +12,11 @@
 // the next number as its name, after a look at the Jobs that the API server has
 // now. So two coordinators that act at once make the same Job, once.
 //
+// With mode PerNode there are no waves: a DaemonSet has a worker on each node that
+// its template allows, and each node has a queue of its own beside the one that
+// all share. The store has the list of nodes, as queues with a mark, so that an
+// enqueue to each node needs nothing but the store.
+//
 // No worker is ever ended in order to have fewer. The coordinator asks the store
 // to let an idle worker go; the store grants it in one step with its own look at
 // what may be claimed, and the worker ends by itself.

@@ -15,6 +15,7 @@ const (
 	labelQueue    = "sluice.dev/workqueue" // the WorkQueue's name
 	labelWave     = "sluice.dev/wave"      // the Job's number
 	labelTemplate = "sluice.dev/template"  // digest of what the Job was made of
+	labelSchedule = "sluice.dev/schedule"  // the WorkQueue's name, on Jobs that make its batches
 	noteSlots     = "sluice.dev/slots"     // items that a worker has at once
 	noteWorker    = "sluice.dev/container" // the container that is the worker
 )

@@ -48,19 +48,33 @@ func (l *look) run(ctx context.Context) (time.Duration, error) {
 	if err := l.survey(ctx); err != nil {
 		return 0, err
 	}
+	act := l.act
+	if l.w.Spec.PerNode() {
+		act = l.reside
+	}
+	next, err := act(ctx)
+	if err != nil {
+		return 0, err
+	}
+	l.w.Status.Depth = depthStatus(l.depth)
+	l.meters.see(l.w, l.depth)
+	return min(next, l.o.Resync), nil
+}
+
+// act has the items be there, and as many workers as they ask for.
+func (l *look) act(ctx context.Context) (time.Duration, error) {
 	l.bury(ctx)
+	l.disturb()
+	if err := l.schedule(ctx); err != nil {
+		return 0, err
+	}
 	next, err := l.feed(ctx)
 	if err != nil {
 		return 0, err
 	}
 	again, err := l.scale(ctx)
-	if err != nil {
-		return 0, err
-	}
-	l.w.Status.Depth = depthStatus(l.depth)
 	l.w.Status.Workers = l.census.status()
-	l.meters.see(l.w, l.depth)
-	return min(next, again, l.o.Resync), nil
+	return min(next, again), err
 }
 
 // judge tells what is wrong with the spec. It is judged once a generation.
@@ -116,19 +130,14 @@ func (l *look) survey(ctx context.Context) (err error) {
 // waits for their deadlines.
 func (l *look) bury(ctx context.Context) {
 	for _, m := range l.dead {
-		t := terminated(m.pod)
-		f := queue.Failure{Cause: queue.CauseLeaseExpired, ExitCode: int(t.ExitCode),
-			Message: fmt.Sprintf("its worker, pod %s, has ended: %s, exit code %d", m.pod.Name, t.Reason, t.ExitCode)}
-		if t.Reason == "OOMKilled" {
-			f.Cause = queue.CauseOOMKilled
-		}
+		f := failureOf(m.pod)
 		n, err := l.q.Expire(ctx, workerOf(m.pod), f)
 		if err != nil {
 			l.log.Warn("cannot expire the leases of a dead worker", "pod", m.pod.Name, "error", err)
 			continue
 		}
 		if n > 0 {
-			l.record(fmt.Sprintf("expired %d leases of %s", n, m.pod.Name), fmt.Sprintf("its container has ended with exit code %d", t.ExitCode))
+			l.record(fmt.Sprintf("expired %d leases of %s", n, m.pod.Name), f.String())
 		}
 	}
 }
@@ -139,6 +148,14 @@ func (l *look) scale(ctx context.Context) (time.Duration, error) {
 	count, leaving := l.count(l.depth)
 	o.Max = max(o.Max-leaving, 0)
 	what := l.obstacleOf(l.shape.digest, l.at)
+	if what == nil || what.reason == "NoPods" {
+		said, err := l.refusal(ctx)
+		if err != nil {
+			l.log.Warn("cannot read why something is missing", "workqueue", l.w.Name, "error", err)
+		} else if said != nil {
+			what = said
+		}
+	}
 	if len(l.faults) > 0 {
 		what = &obstacle{"Invalid", "the WorkQueue is not accepted"}
 	}

@@ -36,14 +36,17 @@ type reconciler struct {
 // memory is what is kept of a WorkQueue between two looks. Nothing is wrong when
 // it is lost, but for some time.
 type memory struct {
-	owner    types.UID
-	wrote    time.Time               // the status
-	idle     map[types.UID]time.Time // since when workers, by their pods, have had no item
-	judged   int64                   // the generation that shape and faults are about
-	shape    shape
-	faults   []string
-	batches  time.Time // when they were read last
-	obstacle string    // that was told last
+	owner     types.UID
+	wrote     time.Time               // the status
+	idle      map[types.UID]time.Time // since when workers, by their pods, have had no item
+	judged    int64                   // the generation that shape and faults are about
+	shape     shape
+	faults    []string
+	batches   time.Time            // when they were read last
+	obstacle  string               // that was told last
+	told      map[string]bool      // pods whose disturbance was
+	disturbed time.Time            // when a worker last was
+	absent    map[string]time.Time // since when nodes have had no worker
 }
 
 // Reconcile looks at one WorkQueue.
@@ -81,7 +84,7 @@ func (r *reconciler) remember(w *workload.WorkQueue) *memory {
 	defer r.mu.Unlock()
 	m := r.kept[key]
 	if m == nil || m.owner != w.UID {
-		m = &memory{owner: w.UID, idle: make(map[types.UID]time.Time)}
+		m = &memory{owner: w.UID, idle: make(map[types.UID]time.Time), absent: make(map[string]time.Time)}
 		r.kept[key] = m
 	}
 	return m

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -56,6 +57,8 @@ type Options struct {
 	// Open opens a queue, which its store need not know yet, by the store's
 	// URL. Required.
 	Open func(ctx context.Context, url, name string) (*queue.Queue, error)
+	// Queues lists the queues of the store with this URL. Required.
+	Queues func(ctx context.Context, url string) ([]string, error)
 	// Enqueue adds the items of the WorkQueue's source to a batch that is open,
 	// and reports how many they were. Doing it again must be harmless.
 	// Required.
@@ -84,8 +87,8 @@ var ErrNoImage = errors.New("coordinator: no image that starts sluice was said")
 // Run looks after WorkQueues until ctx ends, which is no error. It ends with one
 // when it cannot start or no longer leads: whoever started it starts it again.
 func Run(ctx context.Context, c Cluster, o Options) error {
-	if o.Open == nil || o.Enqueue == nil {
-		return errors.New("coordinator: Open and Enqueue are required")
+	if o.Open == nil || o.Queues == nil || o.Enqueue == nil {
+		return errors.New("coordinator: Open, Queues and Enqueue are required")
 	}
 	if o.Image == "" {
 		image, err := c.ownImage(ctx)
@@ -113,7 +116,7 @@ func Run(ctx context.Context, c Cluster, o Options) error {
 	opts := manager.Options{
 		Scheme: s, Logger: logger,
 		Cache: cache.Options{
-			ByObject:         map[client.Object]cache.ByObject{&batchv1.Job{}: ours, &corev1.Pod{}: ours},
+			ByObject:         map[client.Object]cache.ByObject{&batchv1.Job{}: ours, &batchv1.CronJob{}: ours, &appsv1.DaemonSet{}: ours, &corev1.Pod{}: ours},
 			DefaultTransform: cache.TransformStripManagedFields(),
 		},
 		LeaderElection: o.LeaderElect, LeaderElectionID: leaderLease, LeaderElectionNamespace: o.LeaderNamespace,
@@ -160,6 +163,8 @@ func control(ctx context.Context, m manager.Manager, o Options) (*reconciler, er
 	err = builder.ControllerManagedBy(m).Named("workqueue").
 		For(&workload.WorkQueue{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Owns(&batchv1.Job{}).
+		Owns(&appsv1.DaemonSet{}).
+		Owns(&batchv1.CronJob{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(func(_ context.Context, p client.Object) []reconcile.Request {
 			return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: p.GetNamespace(), Name: p.GetLabels()[labelQueue]}}}
 		})).

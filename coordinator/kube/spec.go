@@ -79,7 +79,7 @@ func queuePart(p *workload.ItemPolicy) workload.ItemPolicy {
 // feed enqueues the items of a source, once, and tells when to look again. What
 // was enqueued before a coordinator died is a duplicate when the next one goes on.
 func (l *look) feed(ctx context.Context) (time.Duration, error) {
-	if l.w.Spec.Source == nil || len(l.faults) > 0 {
+	if l.w.Spec.Source == nil || l.w.Spec.Schedule != nil || len(l.faults) > 0 {
 		return math.MaxInt64, nil
 	}
 	text, err := json.Marshal(l.w.Spec.Source)
@@ -100,6 +100,10 @@ func (l *look) feed(ctx context.Context) (time.Duration, error) {
 		var first workload.WorkQueue
 		if err := l.Get(ctx, client.ObjectKey{Namespace: l.w.Namespace, Name: after}, &first); client.IgnoreNotFound(err) != nil {
 			return 0, fmt.Errorf("read WorkQueue %s: %w", after, err)
+		}
+		if first.Spec.Schedule != nil {
+			condition(l.w, Enqueued, metav1.ConditionFalse, "Refused", fmt.Sprintf("WorkQueue %s has a schedule, and a coordinator has no batch follow each of its batches: a schedule of its own is allowed", after))
+			return batchLook, nil
 		}
 		if !meta.IsStatusConditionTrue(first.Status.Conditions, Complete) {
 			condition(l.w, Enqueued, metav1.ConditionFalse, "Waiting", fmt.Sprintf("WorkQueue %s is not Complete", after))

@@ -24,8 +24,17 @@ const (
 	// Scaling is False while further launches are held back; the message says
 	// by what.
 	Scaling = "Scaling"
+	// Scheduled is True while a CronJob keeps spec.schedule, and not there
+	// without one.
+	Scheduled = "Scheduled"
+	// Disturbed is True for a quarter of an hour after a worker ended that
+	// nobody let go; the message says how many did, and of what.
+	Disturbed = "Disturbed"
 	// Complete is True when every item of spec.source is done.
 	Complete = "Complete"
+	// Nodes is False while the queue of a node that is gone is kept, and has
+	// items that were cancelled for it. Only with mode PerNode.
+	Nodes = "Nodes"
 )
 
 const (

@@ -46,6 +46,15 @@ type store struct {
 	name  string
 	read  time.Time // when the Secret was
 	stop  context.CancelFunc
+	nodes map[string]*nodeQueue // by the node's name; looks at one WorkQueue never overlap
+}
+
+// close closes the queues of the nodes, and has the watcher close the other.
+func (s *store) close() {
+	s.stop()
+	for _, n := range s.nodes {
+		_ = n.Close()
+	}
 }
 
 // get is the open queue of a WorkQueue.
@@ -76,7 +85,7 @@ func (s *stores) get(ctx context.Context, w *workload.WorkQueue, now time.Time) 
 		return nil, err
 	}
 	watch, stop := context.WithCancel(context.WithoutCancel(ctx))
-	opened := &store{Queue: q, owner: w.UID, url: url, name: w.QueueName(), read: now, stop: stop}
+	opened := &store{Queue: q, owner: w.UID, url: url, name: w.QueueName(), read: now, stop: stop, nodes: make(map[string]*nodeQueue)}
 	s.mu.Lock()
 	s.open[key] = opened
 	s.mu.Unlock()
@@ -118,7 +127,7 @@ func (s *stores) forget(key types.NamespacedName) {
 	delete(s.open, key)
 	s.mu.Unlock()
 	if o != nil {
-		o.stop()
+		o.close()
 	}
 }
 
@@ -126,7 +135,7 @@ func (s *stores) forget(key types.NamespacedName) {
 func (s *stores) close() {
 	s.mu.Lock()
 	for _, o := range s.open {
-		o.stop()
+		o.close()
 	}
 	clear(s.open)
 	s.mu.Unlock()

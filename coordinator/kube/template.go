@@ -20,6 +20,8 @@ const (
 	// worker's id.
 	storeEnv  = "SLUICE_STORE"
 	workerEnv = "SLUICE_WORKER_ID"
+	// nodeEnv has the name of the node, where each has a worker.
+	nodeEnv = "SLUICE_NODE_NAME"
 
 	toolVolume = "sluice-tool"
 	toolFolder = "/.sluice"
@@ -43,7 +45,7 @@ func worker(w *workload.WorkQueue, image string) (t corev1.PodTemplateSpec, cont
 	c := &pod.Containers[0]
 	const at = "spec.jobTemplate.spec.template.spec.containers[0]"
 	if args, ok := works(c); ok {
-		if slots, err = readWork(args, w.QueueName()); err != nil {
+		if slots, err = readWork(args, worksOn(w)[0]); err != nil {
 			return t, "", 0, fmt.Errorf("%s: %w", at, err)
 		}
 	} else {
@@ -60,10 +62,22 @@ func worker(w *workload.WorkQueue, image string) (t corev1.PodTemplateSpec, cont
 	}
 	c.Env = joinEnv(environment(w), c.Env)
 	pod.RestartPolicy = corev1.RestartPolicyNever
+	if w.Spec.PerNode() {
+		pod.RestartPolicy = corev1.RestartPolicyAlways
+	}
 	if pod.AutomountServiceAccountToken == nil {
 		pod.AutomountServiceAccountToken = new(false) // a worker speaks to its store alone
 	}
 	return t, c.Name, slots, nil
+}
+
+// worksOn are the queues of a worker. That of a node has the node's own, whose
+// name the kubelet fills in, and the one that all nodes share.
+func worksOn(w *workload.WorkQueue) []string {
+	if w.Spec.PerNode() {
+		return []string{workload.NodeQueue(w.QueueName(), "$("+nodeEnv+")"), w.QueueName()}
+	}
+	return []string{w.QueueName()}
 }
 
 // works tells whether a container runs "sluice work", and with what.
@@ -105,7 +119,8 @@ func readWork(args []string, queueName string) (slots int, err error) {
 // wrap is the command line of a worker that runs the container's command for
 // each item.
 func wrap(w *workload.WorkQueue, c *corev1.Container) []string {
-	line := []string{tool, "work", w.QueueName(), "--concurrency", "1", "--grace", grace(w).String()}
+	line := append([]string{tool, "work"}, worksOn(w)...)
+	line = append(line, "--concurrency", "1", "--grace", grace(w).String())
 	p := &w.Spec.ItemPolicy
 	seconds := func(flag string, n *int64) {
 		if n != nil {
@@ -148,14 +163,22 @@ func environment(w *workload.WorkQueue) []corev1.EnvVar {
 		return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{
 			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: fieldPath}}}
 	}
-	secret := w.Spec.StoreSecret()
-	return []corev1.EnvVar{
+	env := []corev1.EnvVar{
 		field("SLUICE_POD_NAME", "metadata.name"),
 		field("SLUICE_POD_UID", "metadata.uid"),
 		{Name: workerEnv, Value: "$(SLUICE_POD_NAME).$(SLUICE_POD_UID)"},
-		{Name: storeEnv, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
-			LocalObjectReference: corev1.LocalObjectReference{Name: secret.Name}, Key: secret.Key}}},
+		storeVar(w),
 	}
+	if w.Spec.PerNode() {
+		env = append(env, field(nodeEnv, "spec.nodeName"))
+	}
+	return env
+}
+
+func storeVar(w *workload.WorkQueue) corev1.EnvVar {
+	secret := w.Spec.StoreSecret()
+	return corev1.EnvVar{Name: storeEnv, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+		LocalObjectReference: corev1.LocalObjectReference{Name: secret.Name}, Key: secret.Key}}}
 }
 
 // joinEnv is our variables and then the template's, which may say another store

@@ -33,6 +33,7 @@ type fakeQueue struct {
 	policy  error
 
 	expired, left []string
+	failures      []queue.Failure
 	paused        []bool
 	stated        []queue.Policy
 	batches       []queue.BatchInfo
@@ -48,8 +49,9 @@ func (q *fakeQueue) Watch(ctx context.Context, _ time.Duration) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
-func (q *fakeQueue) Expire(_ context.Context, worker string, _ queue.Failure) (int, error) {
+func (q *fakeQueue) Expire(_ context.Context, worker string, f queue.Failure) (int, error) {
 	q.expired = append(q.expired, worker)
+	q.failures = append(q.failures, f)
 	return 1, nil
 }
 func (q *fakeQueue) Leave(_ context.Context, worker string, _ time.Duration) (bool, error) {
@@ -92,7 +94,10 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	}
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "renders", Name: workload.DefaultStoreSecret},
 		Data: map[string][]byte{"url": []byte("redis://store:6379/0\n")}}
-	c := fake.NewClientBuilder().WithScheme(s).WithStatusSubresource(&workload.WorkQueue{}).WithObjects(append(objects, secret)...).Build()
+	c := fake.NewClientBuilder().WithScheme(s).WithStatusSubresource(&workload.WorkQueue{}).WithObjects(append(objects, secret)...).
+		WithIndex(&corev1.Event{}, "involvedObject.uid", func(o client.Object) []string {
+			return []string{string(o.(*corev1.Event).InvolvedObject.UID)}
+		}).Build()
 	w := &world{t: t, Client: c, q: &fakeQueue{depth: queue.Depth{NextDue: -1}}, at: began}
 	w.restart()
 	return w

@@ -14,6 +14,7 @@ var choices = map[reflect.Type][]string{
 	reflect.TypeFor[Existing](): {"fail", "skip", "replace"},
 	reflect.TypeFor[Format]():   {"Lines", "JSONLines", "CSV"},
 	reflect.TypeFor[Identity](): {"Stat", "Content"},
+	reflect.TypeFor[Mode]():     {"Queue", "PerNode"},
 
 	reflect.TypeFor[batchv1.CompletionMode]():                      {"NonIndexed", "Indexed"},
 	reflect.TypeFor[batchv1.ConcurrencyPolicy]():                   {"Allow", "Forbid", "Replace"},

@@ -95,8 +95,8 @@ type WorkQueueStatus struct {
 	// +listType=atomic
 	Decisions []DecisionStatus `json:"decisions,omitempty"`
 
-	// Conditions are Accepted, StoreReachable, Enqueued, Progressing and
-	// Complete.
+	// Conditions are Accepted, StoreReachable, Enqueued, Scheduled, Scaling,
+	// Disturbed and Complete.
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`

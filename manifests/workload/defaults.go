@@ -60,6 +60,7 @@ func podDefaults(s *corev1.PodSpec, restart corev1.RestartPolicy) {
 }
 
 func (s *WorkQueueSpec) defaults() {
+	orElse(&s.Mode, ModeQueue)
 	set(&s.Suspend, false)
 	q := queue.DefaultPolicy()
 	p := &s.ItemPolicy

@@ -32,8 +32,17 @@ type WorkQueue struct {
 
 // WorkQueueSpec is what a person asks of a WorkQueue.
 //
+// +kubebuilder:validation:XValidation:rule="(has(self.mode) && self.mode == 'PerNode') == (has(oldSelf.mode) && oldSelf.mode == 'PerNode')",message="mode cannot be changed: its workers would be those of the other mode still: make another WorkQueue"
+// +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'PerNode' || !has(self.scaling) && !has(self.source) && !has(self.after) && !has(self.schedule) && !has(self.deadlineSeconds)",message="mode PerNode has one worker on each node that jobTemplate allows, and no source: scaling, source, after, schedule and deadlineSeconds are not for it: use nodeSelector and tolerations, and 'sluice enqueue --each-node'"
 // +kubebuilder:object:generate=true
 type WorkQueueSpec struct {
+	// Mode is who works on the items: Queue, workers that come and go with
+	// them, or PerNode, one worker on each node that JobTemplate's pod may be
+	// on, as a DaemonSet, for as long as the node is there. PerNode is not for
+	// Scaling, nor for Source and what is said of it. It cannot be changed.
+	// Default Queue.
+	Mode Mode `json:"mode,omitempty"`
+
 	// Source is where the items come from. Default: others enqueue them.
 	Source *Source `json:"source,omitempty"`
 
@@ -71,7 +80,8 @@ type WorkQueueSpec struct {
 
 	// JobTemplate is a worker. Its spec leaves to the WorkQueue how many run,
 	// what is tried again and when it ends: see workerFields. restartPolicy
-	// is Never, also when it is not said.
+	// is Never, also when it is not said; with mode PerNode that becomes
+	// Always, which is a DaemonSet's.
 	// +kubebuilder:validation:XValidation:rule="!has(self.spec) || !has(self.spec.completions)",message="spec.completions is not for a WorkQueue: the items say when the work is done: use spec.scaling.maxParallelism for the number of workers"
 	// +kubebuilder:validation:XValidation:rule="!has(self.spec) || !has(self.spec.parallelism)",message="spec.parallelism is not for a WorkQueue: workers come and go with the items: use spec.scaling.minParallelism and maxParallelism"
 	// +kubebuilder:validation:XValidation:rule="!has(self.spec) || !has(self.spec.backoffLimit)",message="spec.backoffLimit is not for a WorkQueue: items are tried again, not workers: use spec.itemPolicy.backoffLimit"

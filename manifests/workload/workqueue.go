@@ -30,6 +30,7 @@ var workerFields = []struct{ name, instead string }{
 }
 
 func (d *Document) checkWorkQueue(s *WorkQueueSpec) {
+	d.checkMode(s)
 	d.checkSource(s.Source)
 	d.checkCluster(s)
 	d.checkItemPolicy(&s.ItemPolicy)
