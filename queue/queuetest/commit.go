@@ -23,6 +23,15 @@ var commitSentences = []sentence{
 		q.worker("w3").releases(l)
 		q.wantCommitted("w4", "nacked", "one")
 	}},
+	{"a committed record survives bury and a retry by a person", func(q *subject) {
+		w := q.worker("w")
+		q.putIDs("a")
+		l := w.claims("a")[0]
+		w.commits(l, "record")
+		w.settles(queue.Settlement{Lease: l, Verb: queue.Bury, Failure: failure("cannot be published")})
+		q.changes(queue.RetryItem, "a")
+		q.wantCommitted("heir", "a", "record")
+	}},
 	{"the same token may commit the same record twice", func(q *subject) {
 		w := q.worker("w")
 		q.putIDs("a")

@@ -88,6 +88,24 @@ var claimMutants = []Mutant{
 	{"calls every attempt the first", onLease(func(l *queue.Lease) { l.Attempt = 1 })},
 	{"does not say how long a lease lasts", onLease(func(l *queue.Lease) { l.TTL = 0 })},
 	{"forgets what was committed", onLease(func(l *queue.Lease) { l.Committed = nil })},
+	{"forgets what was committed when a person retries", tamper(func(t *tampered) {
+		var retried memory[string, bool]
+		t.changeItems = func(ctx context.Context, v queue.ItemVerb, ids []string) ([]error, error) {
+			for _, id := range ids {
+				retried.set(id, v == queue.RetryItem)
+			}
+			return t.Driver.ChangeItems(ctx, v, ids)
+		}
+		t.exchange = func(ctx context.Context, x queue.Exchange) (queue.Reply, error) {
+			r, err := t.Driver.Exchange(ctx, x)
+			for i := range r.Leases {
+				if forgot, _ := retried.get(r.Leases[i].Item.ID); forgot {
+					r.Leases[i].Committed = nil
+				}
+			}
+			return r, err
+		}
+	})},
 	{"numbers tokens from 1 for each item", tokens(func(l queue.Lease, _ int) uint64 { return uint64(l.Attempt) })},
 	{"numbers tokens from 1, not by the clock", tokens(func(_ queue.Lease, n int) uint64 { return uint64(n) })},
 }

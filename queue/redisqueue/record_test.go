@@ -101,30 +101,3 @@ func TestListedQueues(t *testing.T) {
 		listed("b")
 	}
 }
-
-// What was committed is finished, not run again, by whoever gets the item once
-// a person retried it, though its attempts are counted anew.
-func TestACommitOutlivesARetryByAPerson(t *testing.T) {
-	t.Parallel()
-	q := queue.New(open(t, embeddedStore(t), "q"))
-	ctx := t.Context()
-	if _, err := q.Enqueue(ctx, []queue.Item{{ID: "a"}}); err != nil {
-		t.Fatal(err)
-	}
-	s := q.Session("w")
-	r, err := s.Exchange(ctx, nil, 1)
-	l := must(t, r, err).Leases[0]
-	if err := s.Commit(ctx, l, []byte("record")); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Exchange(ctx, []queue.Settlement{{Lease: l, Verb: queue.Bury}}, 0); err != nil {
-		t.Fatal(err)
-	}
-	if errs, err := q.ChangeItems(ctx, queue.RetryItem, []string{"a"}); err != nil || errs[0] != nil {
-		t.Fatalf("retry: %v, %v", errs, err)
-	}
-	r, err = s.Exchange(ctx, nil, 1)
-	if l := must(t, r, err).Leases; len(l) != 1 || l[0].Attempt != 1 || string(l[0].Committed) != "record" {
-		t.Errorf("after the retry the leases are %+v; want the first attempt, with the record", l)
-	}
-}
