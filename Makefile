@@ -29,8 +29,8 @@ test-cluster: ## run Jobs on a real Kubernetes control plane, built the first ti
 	cd integration/kube && go run ./cmd/cluster build && go vet ./... && go test -race -p 1 -parallel 8 ./...
 
 .PHONY: test-nats-cluster
-test-nats-cluster: ## take 100000 items through three nats-servers, each killed once
-	go test -v -count 1 -timeout 20m ./integration/natscluster -items 100000
+test-nats-cluster: ## run the suite, and 100000 items, on three nats-servers, each killed once
+	go test -tags natscluster -v -count 1 -timeout 20m ./integration/natscluster -items 100000
 
 .PHONY: generate
 generate: ## write the WorkQueue's definition and copies from its Go types

@@ -113,9 +113,6 @@ func TestEveryItemIsDoneOnceThoughEachNodeIsKilled(t *testing.T) {
 func open(ctx context.Context, t *testing.T, url string) *queue.Queue {
 	t.Helper()
 	d, err := natsqueue.Open(ctx, url, "q")
-	for errors.Is(err, queue.ErrUnavailable) && ctx.Err() == nil {
-		d, err = natsqueue.Open(ctx, url, "q") // it elects its leaders still
-	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,22 @@ type Cluster struct{ Nodes []*Server }
 // made. TestMain must begin with Main.
 func StartCluster(t testing.TB, conf ...string) *Cluster {
 	t.Helper()
+	c := LaunchCluster(t, conf...)
+	for _, s := range c.Nodes {
+		if err := until(t.Context(), s.healthy); err != nil {
+			t.Fatalf("a node is not healthy: %v\n%s", err, s.Log())
+		}
+	}
+	if err := until(t.Context(), c.keeps); err != nil {
+		t.Fatalf("no stream of three replicas can be made: %v\n%s", err, c.Nodes[0].Log())
+	}
+	return c
+}
+
+// LaunchCluster is StartCluster that returns when each node takes clients: they
+// have still to elect who leads them.
+func LaunchCluster(t testing.TB, conf ...string) *Cluster {
+	t.Helper()
 	const nodes = 3
 	peers := make([]string, nodes)
 	for i := range peers {
@@ -29,14 +45,6 @@ func StartCluster(t testing.TB, conf ...string) *Cluster {
 		s := &Server{Dir: t.TempDir(), how: &outside{}}
 		c.Nodes = append(c.Nodes, s.launch(t, append(conf,
 			fmt.Sprintf("cluster { name: test, listen: %q, routes: [%s] }", own, "nats://"+strings.Join(peers, ", nats://")))))
-	}
-	for _, s := range c.Nodes {
-		if err := until(t.Context(), s.healthy); err != nil {
-			t.Fatalf("a node is not healthy: %v\n%s", err, s.Log())
-		}
-	}
-	if err := until(t.Context(), c.keeps); err != nil {
-		t.Fatalf("no stream of three replicas can be made: %v\n%s", err, c.Nodes[0].Log())
 	}
 	return c
 }

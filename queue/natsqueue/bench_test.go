@@ -34,6 +34,7 @@ type bed struct {
 	testing.TB
 	js      jetstream.JetStream
 	raw     jetstream.Consumer
+	leader  *natsqueue.Driver
 	q       *queue.Queue
 	payload []byte
 	last    int
@@ -56,11 +57,12 @@ func newBed(b testing.TB, url string, replicas int) *bed {
 		b.Fatal(err)
 	}
 	o := natsqueue.Options{Queue: "bench", Replicas: replicas}
-	if _, err := open(b, url, o).Depth(b.Context()); err != nil { // leads
+	leader := open(b, url, o)
+	if _, err := leader.SetPolicy(b.Context(), queue.Policy{}, false); err != nil { // leads
 		b.Fatal(err)
 	}
 	return &bed{
-		TB: b, js: js, raw: c, q: queue.New(open(b, url, o)), payload: []byte(strings.Repeat("p", 200)), rates: map[string][]float64{},
+		TB: b, js: js, raw: c, leader: leader, q: queue.New(open(b, url, o)), payload: []byte(strings.Repeat("p", 200)), rates: map[string][]float64{},
 	}
 }
 

@@ -90,7 +90,7 @@ func (p *place) explain(err, dialled error) error {
 		return fmt.Errorf("it has no TLS: write nats:// for tls://: %w", err)
 	case strings.Contains(err.Error(), "x509: "):
 		return fmt.Errorf("its certificate is not to be trusted: tls://host/?ca=FILE names who has signed it: %w", err)
-	case strings.Contains(err.Error(), "tls: "):
+	case strings.Contains(err.Error(), "tls: "), strings.Contains(err.Error(), "closed by remote after TLS handshake"):
 		return fmt.Errorf("it refuses this side's certificate, or has none itself: tls://host/?cert=FILE&key=FILE shows one: %w", err)
 	}
 	if dialled != nil {

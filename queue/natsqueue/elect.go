@@ -54,7 +54,8 @@ func (d *Driver) stand(impatient, looks bool) *election {
 // several who do one wins: the others' sequence numbers are no longer the last.
 // It returns nil to those.
 func (d *Driver) elect(impatient, looks bool) (*leader, error) {
-	ctx := d.ctx
+	ctx, cancel := context.WithTimeout(d.ctx, patience)
+	defer cancel()
 	if impatient {
 		if newer, err := d.newerLead(ctx); err != nil || newer {
 			return nil, err
@@ -74,10 +75,14 @@ func (d *Driver) elect(impatient, looks bool) (*leader, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	w := bin.Writer{B: []byte{logFormat}}
 	w.Uint(l.log.epoch)
+	ctx, cancel = context.WithTimeout(d.ctx, patience)
+	defer cancel()
+	if d.point("standing") {
+		l.leave()
+		return nil, nil
+	}
 	ack, err := d.js.Publish(ctx, d.name.log+kindLead, w.B,
 		jetstream.WithExpectLastSequence(l.log.last), jetstream.WithRetryAttempts(0))
 	if err != nil {
@@ -98,16 +103,14 @@ func (d *Driver) elect(impatient, looks bool) (*leader, error) {
 // newerLead tells whether another was elected since the last look: that one
 // gets its time before it is called silent.
 func (d *Driver) newerLead(ctx context.Context) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	s, err := d.js.Stream(ctx, d.name.stream)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return false, nil
-	} else if err != nil {
-		return false, err
-	}
-	m, err := s.GetLastMsgForSubject(ctx, d.name.log+kindLead)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
+	m, err := patiently(ctx, d.forbidden, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+		s, err := d.js.Stream(ctx, d.name.stream)
+		if err != nil {
+			return nil, err
+		}
+		return s.GetLastMsgForSubject(ctx, d.name.log+kindLead)
+	})
+	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrMsgNotFound) {
 		return false, nil
 	} else if err != nil {
 		return false, err

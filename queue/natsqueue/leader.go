@@ -32,6 +32,7 @@ type leader struct {
 
 	asks, acks chan *nats.Msg
 	subs       []*nats.Subscription
+	early      []*nats.Msg       // questions that came while the log was read
 	asked      map[uint64]*asked // questions of which a part is still to come
 
 	outs    []out               // answers to what the next commit holds
@@ -111,13 +112,21 @@ func (l *leader) lead(ctx context.Context) {
 	l.serve(ctx, beside)
 }
 
-// soothe tells those who ask that somebody leads, while the log is read. They
-// ask again.
+// soothe tells those who ask that somebody leads, while the log is read. What
+// they ask is answered first when it is; who comes too late for one commit asks
+// again. So does who asked before the election: that may be answered already.
 func (l *leader) soothe(done <-chan struct{}) {
+	for range len(l.asks) {
+		l.send(out{to: (<-l.asks).Reply, status: heard})
+	}
+	size := 0
 	for {
 		select {
 		case m := <-l.asks:
 			l.send(out{to: m.Reply, status: heard})
+			if size += len(m.Data); len(l.early) < drainMax && size < drainLen {
+				l.early = append(l.early, m)
+			}
 		case <-done:
 			return
 		}
@@ -130,6 +139,11 @@ func (l *leader) serve(ctx, beside context.Context) {
 	defer timer.Stop()
 	resync := time.NewTicker(resyncEvery)
 	defer resync.Stop()
+	l.m.Now(l.clock.now())
+	for _, m := range l.early {
+		l.take(m)
+	}
+	l.early = nil
 	for {
 		asks := l.asks
 		if len(l.under) >= window || l.snapshot.marking {

@@ -17,6 +17,10 @@ import (
 // stand again: another client may have the version that can.
 var errUnreadable = errors.New("the queue's log cannot be read")
 
+// readAhead is how much of the log may be on its way. A server hangs up on a
+// client for which it holds more than its max_pending, 64 MB as a rule.
+const readAhead = 16 << 20
+
 // loader reads a log into a machine.
 type loader struct {
 	m     *machine.Machine
@@ -37,14 +41,12 @@ func (l *leader) load(ctx context.Context, upto uint64) error {
 		return err
 	}
 	r := &loader{m: l.m, from: from, whole: from == 0}
-	c, err := l.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1), InactiveThreshold: patience,
-	})
+	c, err := l.consumer(ctx, max(from, 1))
 	if err != nil {
 		return err
 	}
 	defer l.dismiss(c)
-	it, err := c.Messages(jetstream.PullMaxMessages(1000))
+	it, err := c.Messages(jetstream.PullMaxMessages(readAhead / mostPart))
 	if err != nil {
 		return err
 	}
@@ -74,6 +76,19 @@ func (l *leader) load(ctx context.Context, upto uint64) error {
 	return nil
 }
 
+// consumer makes one that begins at a record. The cluster's leader must be asked,
+// who may have died with the stream's. One that was made and not told of goes by
+// itself.
+func (l *leader) consumer(ctx context.Context, from uint64) (jetstream.Consumer, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*patience)
+	defer cancel()
+	return patiently(ctx, l.d.forbidden, func(ctx context.Context) (jetstream.Consumer, error) {
+		return l.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
+			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from, InactiveThreshold: patience,
+		})
+	})
+}
+
 // dismiss deletes a consumer. An abandoned one counts until it has been
 // inactive for long.
 func (l *leader) dismiss(c jetstream.Consumer) {
@@ -92,7 +107,9 @@ func (l *leader) dismiss(c jetstream.Consumer) {
 func (l *leader) lastMark(ctx context.Context) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	m, err := l.stream.GetLastMsgForSubject(ctx, l.d.name.log+kindMark)
+	m, err := patiently(ctx, l.d.forbidden, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+		return l.stream.GetLastMsgForSubject(ctx, l.d.name.log+kindMark)
+	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return 0, nil
 	} else if err != nil {

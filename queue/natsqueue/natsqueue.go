@@ -106,7 +106,8 @@ var errClosed = errors.New("the queue's driver is closed")
 // stream is made when something is first done to the queue.
 //
 // New fails if JetStream is not there, or if the queue's stream is not one of
-// ours or would forget what is written to it.
+// ours or would forget what is written to it. It waits, to the end of ctx or
+// for 30 s, for a cluster that has still to elect its leader.
 func New(ctx context.Context, nc *nats.Conn, o Options) (*Driver, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -154,19 +155,28 @@ func Queues(ctx context.Context, js jetstream.JetStream, prefix string) ([]strin
 	if err := checkPrefix(prefix); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, giveUp)
 	defer cancel()
+	denied := func() error { return forbidden(js.Conn(), prefix+".") }
+	out, err := patiently(ctx, denied, func(ctx context.Context) ([]string, error) { return list(ctx, js, prefix) })
+	if err != nil {
+		return nil, explain(quiet(js.Conn(), err))
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+func list(ctx context.Context, js jetstream.JetStream, prefix string) ([]string, error) {
 	var out []string
-	list := js.StreamNames(ctx, jetstream.WithStreamListSubject(prefix+".*.log."+kindFacts))
-	for stream := range list.Name() {
+	streams := js.StreamNames(ctx, jetstream.WithStreamListSubject(prefix+".*.log."+kindFacts))
+	for stream := range streams.Name() {
 		if q, ours := strings.CutPrefix(stream, prefix+"="); ours {
 			out = append(out, strings.ReplaceAll(q, "=", "."))
 		}
 	}
-	if err := list.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
-		return nil, explain(err)
+	if err := streams.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
+		return nil, err
 	}
-	slices.Sort(out)
 	return out, nil
 }
 
@@ -181,6 +191,6 @@ func namesOf(prefix, q string) names {
 	return names{stream: prefix + "=" + q, root: root, log: root + "log.", ask: root + "ask", event: root + "event"}
 }
 
-// The store is given this long for one answer. Calls to a server that goes
-// down hang as long as they may.
+// The store is given this long for what makes up one step. Calls to a server
+// that goes down hang as long as they may.
 const patience = 5 * time.Second

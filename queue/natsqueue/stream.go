@@ -18,8 +18,11 @@ import (
 var errForeign = errors.New("stream cannot hold a queue")
 
 // checkStream looks whether JetStream is there and whether the queue's stream,
-// if there is one, keeps what it is given.
+// if there is one, keeps what it is given. Servers that have just started get
+// the time to elect their leader.
 func (d *Driver) checkStream(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, giveUp)
+	defer cancel()
 	_, err := d.stream(ctx)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil
@@ -35,14 +38,12 @@ func (d *Driver) explain(err error) error {
 			return no
 		}
 	}
-	return explain(err)
+	return explain(quiet(d.nc, err))
 }
 
 // stream is the queue's stream with what the server says of it now.
 func (d *Driver) stream(ctx context.Context) (jetstream.Stream, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	s, err := d.js.Stream(ctx, d.name.stream)
+	s, err := patiently(ctx, d.forbidden, func(ctx context.Context) (jetstream.Stream, error) { return d.js.Stream(ctx, d.name.stream) })
 	if err != nil {
 		return nil, err
 	}
@@ -51,9 +52,7 @@ func (d *Driver) stream(ctx context.Context) (jetstream.Stream, error) {
 
 // create makes the queue's stream.
 func (d *Driver) create(ctx context.Context) (jetstream.Stream, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	s, err := d.js.CreateStream(ctx, jetstream.StreamConfig{
+	c := jetstream.StreamConfig{
 		Name:        d.name.stream,
 		Description: "the log of sluice's queue " + d.o.Queue,
 		Subjects:    []string{d.name.log + "*"},
@@ -64,7 +63,8 @@ func (d *Driver) create(ctx context.Context) (jetstream.Stream, error) {
 		// No queue of this name begins where another has been: a leader that
 		// was stopped before a drop finds its sequence numbers long past.
 		FirstSeq: uint64(time.Now().UnixMicro()),
-	})
+	}
+	s, err := patiently(ctx, d.forbidden, func(ctx context.Context) (jetstream.Stream, error) { return d.js.CreateStream(ctx, c) })
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		return d.stream(ctx) // another client was faster
 	}
@@ -116,15 +116,16 @@ func (d *Driver) Drop(ctx context.Context) error {
 var hints = map[jetstream.ErrorCode]string{
 	jetstream.JSErrCodeJetStreamNotEnabled:           "JetStream is not enabled on this server: start it with -js, or \"jetstream {}\" in its configuration",
 	jetstream.JSErrCodeJetStreamNotEnabledForAccount: "JetStream is not enabled for this account",
-	10074: "more replicas were asked for than a server that stands alone has: 1 is allowed there",
-	10005: "the cluster has no room for this stream: fewer replicas than it has servers are allowed, and storage must be left",
-	10023: "the server has no storage left for this queue",
-	10047: "the server or this account has no storage left for this queue",
-	10077: "the queue's stream takes nothing more: its max_bytes or the disk is full",
-	10002: "this account's limits of JetStream are reached",
-	10026: "this account's limit of consumers is reached",
-	10027: "this account's limit of streams is reached",
-	10065: "another stream has this queue's subjects",
+	10074:       "more replicas were asked for than a server that stands alone has: 1 is allowed there",
+	errNoLeader: "its cluster has no leader: more than half of its servers must run and reach each other",
+	errNoPeers:  "the cluster has no room for this stream: fewer replicas than it has servers are allowed, and storage must be left",
+	10023:       "the server has no storage left for this queue",
+	10047:       "the server or this account has no storage left for this queue",
+	10077:       "the queue's stream takes nothing more: its max_bytes or the disk is full",
+	10002:       "this account's limits of JetStream are reached",
+	10026:       "this account's limit of consumers is reached",
+	10027:       "this account's limit of streams is reached",
+	10065:       "another stream has this queue's subjects",
 }
 
 // lasting tells whether an error of the store does not pass by itself.
@@ -135,7 +136,7 @@ func lasting(err error) bool {
 	if e, ok := errors.AsType[*jetstream.APIError](err); ok {
 		switch e.ErrorCode {
 		case jetstream.JSErrCodeJetStreamNotEnabled, jetstream.JSErrCodeJetStreamNotEnabledForAccount,
-			10074, 10005, 10023, 10047, 10077, 10002, 10027, 10065:
+			10074, errNoPeers, 10023, 10047, 10077, 10002, 10027, 10065:
 			return true
 		}
 	}
@@ -163,12 +164,14 @@ func explain(err error) error {
 
 // forbidden is what the server last refused this client's user, if that was of
 // the queue.
-func (d *Driver) forbidden() error {
-	err := d.nc.LastError()
+func (d *Driver) forbidden() error { return forbidden(d.nc, d.name.root) }
+
+func forbidden(nc *nats.Conn, root string) error {
+	err := nc.LastError()
 	if !errors.Is(err, nats.ErrPermissionViolation) {
 		return nil
 	}
-	if text := err.Error(); strings.Contains(text, d.name.root) || strings.Contains(text, "$JS.") {
+	if text := err.Error(); strings.Contains(text, root) || strings.Contains(text, "$JS.") {
 		return fmt.Errorf("the login may not do this: it needs to publish and subscribe to PREFIX.>, $JS.API.> and _INBOX.>: %w", err)
 	}
 	return nil
