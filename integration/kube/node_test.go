@@ -1,10 +1,14 @@
 package kube_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -137,6 +141,7 @@ func TestPodsDieWithTheirNode(t *testing.T) {
 	awaitFile(t, dir, "lost")
 	awaitPhase(t, p, corev1.PodRunning)
 	n.Kill()
+	kube.Until(t, time.Minute, func(context.Context) error { return noProcessOf(dir) })
 	p = awaitPod(t, p, "evicted", func(p *corev1.Pod) bool { return p.DeletionTimestamp != nil })
 	if !hasCondition(p, corev1.DisruptionTarget) || p.Status.Phase != corev1.PodRunning {
 		t.Errorf("nobody knows what became of it, and it is %+v", p.Status)
@@ -175,6 +180,20 @@ func TestPodsOutliveASilentNode(t *testing.T) {
 	if p.Status.ContainerStatuses[0].RestartCount != 0 {
 		t.Errorf("its container was started again: %+v", p.Status)
 	}
+}
+
+// noProcessOf is an error while a process has the folder in its command line.
+func noProcessOf(dir string) error {
+	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return err
+	}
+	for _, name := range lines {
+		if line, err := os.ReadFile(name); err == nil && bytes.Contains(line, []byte(dir)) {
+			return fmt.Errorf("%s is %q", name, line)
+		}
+	}
+	return nil
 }
 
 func hasCondition(p *corev1.Pod, kind corev1.PodConditionType) bool {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -23,7 +24,9 @@ func initMain() int {
 
 func become(from *os.File) error {
 	// The container dies with the node, as with a machine. A node that died
-	// before this has closed the other end of the pipe that is read next.
+	// before this has closed the other end of the pipe that is read next. It is
+	// the thread that asks for this, and so the one that must become the command.
+	runtime.LockOSThread()
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return err
 	}
