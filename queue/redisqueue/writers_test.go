@@ -29,7 +29,7 @@ func TestWriters(t *testing.T) {
 	server := redistest.Start(t)
 	d := open(t, server.URL(), "q")
 	// Everything passes while the test looks: leases, delays, the retention.
-	_, err := d.SetPolicy(t.Context(), queue.Policy{Lease: 30 * time.Millisecond, RetryDelay: 5 * time.Millisecond,
+	_, err := d.SetPolicy(t.Context(), queue.Policy{Lease: 200 * time.Millisecond, RetryDelay: 5 * time.Millisecond,
 		RetryDelayMax: 20 * time.Millisecond, BackoffLimit: new(2), DisruptionLimit: new(4), Retention: 400 * time.Millisecond}, true)
 	if err != nil {
 		t.Fatal(err)
