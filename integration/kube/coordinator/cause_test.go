@@ -122,9 +122,9 @@ func (k *kubelet) say(pod *corev1.Pod, change func(*corev1.PodStatus)) {
 }
 
 // A node says how a worker was killed that has an item, whose lease would last
-// for long.
+// for long. It does not run beside the others: their pods would find this node
+// too, which runs none.
 func TestTheCauseOfAWorkersDeathIsTheItems(t *testing.T) {
-	t.Parallel()
 	p := newPlace(t)
 	p.coordinate()
 	k := p.kubelet("told-" + p.namespace)
