@@ -28,6 +28,22 @@ test-cluster: ## run Jobs on a real Kubernetes control plane, built the first ti
 	.ci/need redis-server redis-server
 	cd integration/kube && go run ./cmd/cluster build && go vet ./... && go test -race -p 1 -parallel 8 ./...
 
+.PHONY: test-soak
+test-soak: ## watch a coordinator on that control plane for ten minutes in which little happens
+	.ci/need cc gcc libc6-dev
+	.ci/need redis-server redis-server
+	cd integration/kube && go run ./cmd/cluster build && go test -race -tags soak -v -count 1 -timeout 30m -run 'ForTwoMinutes|ForTenMinutes' ./coordinator
+
+.PHONY: test-kubelet
+test-kubelet: ## run workers in images, by a real kubelet and containerd; needs root
+	.ci/need cc gcc libc6-dev
+	.ci/need redis-server redis-server
+	.ci/need ip iproute2
+	.ci/need runc runc
+	.ci/need containerd containerd
+	.ci/need /usr/lib/cni/bridge containernetworking-plugins
+	cd integration/kube && go vet -tags kubelet ./kubelet && go test -race -tags kubelet -count 1 -v ./kubelet
+
 .PHONY: test-nats-cluster
 test-nats-cluster: ## run the suite, and 100000 items, on three nats-servers, each killed once
 	go test -tags natscluster -v -count 1 -timeout 20m ./integration/natscluster -items 100000

@@ -231,8 +231,13 @@ func (f *workFlags) handler(c *console.Console, log *slog.Logger) (*command.Hand
 		ItemDeadline: f.ItemDeadline, Stall: f.Stall, Grace: f.Grace,
 		FailExitCodes: f.FailExitCodes, ReleaseExitCodes: f.ReleaseExitCodes,
 		MinOutputBytes: int64(f.MinOutputBytes), Console: grouped{c}, Logger: log,
+		Dir: os.Getenv(scratchVar),
 	})
 }
+
+// scratchVar names the folder that holds what items print while they run, where
+// that of temporary files is missing or may not be written to.
+const scratchVar = "SLUICE_SCRATCH"
 
 // workerVar names the worker, for whoever started it and knows when it dies.
 const workerVar = "SLUICE_WORKER_ID"

@@ -42,7 +42,7 @@ func disturbanceOf(p *corev1.Pod) *disturbance {
 	}
 	target := disruption(p)
 	switch {
-	case t != nil && t.Reason == "OOMKilled":
+	case t != nil && t.Reason == "OOMKilled" && t.ExitCode != 0 && t.ExitCode != drained: // else it outlived a command that was killed
 		return said(oomKilled, "killed for its memory, exit code "+fmt.Sprint(t.ExitCode), memoryLimit(p))
 	case target != nil:
 		return said(disruptionReason(p, target), target.Reason, p.Status.Reason, p.Status.Message, target.Message)

@@ -35,6 +35,7 @@ func TestWhatEndedAWorker(t *testing.T) {
 		{"it failed", 3, "Error", "", nil, failed, queue.CauseLeaseExpired},
 		{"it was killed, nobody says why", 137, "Error", "", nil, failed, queue.CauseLeaseExpired},
 		{"its container needs too much memory", 137, "OOMKilled", "", nil, oomKilled, queue.CauseOOMKilled},
+		{"a command needed too much, and then it left", 0, "OOMKilled", "", nil, "", queue.CauseLeaseExpired},
 		{"so it does while its node is drained", 137, "OOMKilled", "", target("EvictionByEvictionAPI"), oomKilled, queue.CauseOOMKilled},
 		{"it filled its disk", 137, "Error", "Evicted", nil, exceeded, queue.CauseResourceExceeded},
 		{"its node is short of memory", 137, "Error", "Evicted", target("TerminationByKubelet"), nodePressure, queue.CauseInterrupted},

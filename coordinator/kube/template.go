@@ -26,6 +26,12 @@ const (
 	toolVolume = "sluice-tool"
 	toolFolder = "/.sluice"
 	tool       = toolFolder + "/sluice"
+
+	// scratchEnv has the folder in which a worker holds what items print. An
+	// image may have none for it, or none that may be written to.
+	scratchEnv    = "SLUICE_SCRATCH"
+	scratchVolume = "sluice-scratch"
+	scratchFolder = "/.sluice-scratch"
 )
 
 // settle is what remains of the pod's grace period for the worker to tell the
@@ -54,10 +60,12 @@ func worker(w *workload.WorkQueue, image string) (t corev1.PodTemplateSpec, cont
 		}
 		slots = 1
 		c.Command, c.Args = wrap(w, c), nil
-		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: toolVolume, MountPath: toolFolder, ReadOnly: true})
+		c.Env = joinEnv([]corev1.EnvVar{{Name: scratchEnv, Value: scratchFolder}}, c.Env)
+		c.VolumeMounts = append(c.VolumeMounts, corev1.VolumeMount{Name: toolVolume, MountPath: toolFolder, ReadOnly: true},
+			corev1.VolumeMount{Name: scratchVolume, MountPath: scratchFolder})
 		pod.Volumes = append(pod.Volumes, corev1.Volume{Name: toolVolume, VolumeSource: corev1.VolumeSource{
 			EmptyDir: &corev1.EmptyDirVolumeSource{SizeLimit: resource.NewQuantity(256<<20, resource.BinarySI)},
-		}})
+		}}, corev1.Volume{Name: scratchVolume, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
 		pod.InitContainers = append([]corev1.Container{installer(image)}, pod.InitContainers...)
 	}
 	c.Env = joinEnv(environment(w), c.Env)

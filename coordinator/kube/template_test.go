@@ -30,8 +30,11 @@ func TestAnyImageBecomesAWorker(t *testing.T) {
 	if len(pod.InitContainers) != 1 || pod.InitContainers[0].Image != "sluice" || !slices.Equal(pod.InitContainers[0].Args, []string{"__install", "/.sluice/sluice"}) {
 		t.Errorf("init containers %+v do not bring sluice", pod.InitContainers)
 	}
-	if len(c.VolumeMounts) != 1 || len(pod.Volumes) != 1 || c.VolumeMounts[0].Name != pod.Volumes[0].Name || c.VolumeMounts[0].Name != pod.InitContainers[0].VolumeMounts[0].Name {
+	if len(c.VolumeMounts) != 2 || len(pod.Volumes) != 2 || c.VolumeMounts[0].Name != pod.Volumes[0].Name || c.VolumeMounts[0].Name != pod.InitContainers[0].VolumeMounts[0].Name {
 		t.Errorf("the container does not see what the init container wrote: %+v, %+v", c.VolumeMounts, pod.Volumes)
+	}
+	if m := c.VolumeMounts[1]; m.Name != pod.Volumes[1].Name || m.ReadOnly || !slices.Contains(c.Env, corev1.EnvVar{Name: scratchEnv, Value: m.MountPath}) {
+		t.Errorf("the worker has no folder for what items print: %+v, %+v", m, c.Env)
 	}
 	store := c.Env[slices.IndexFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == storeEnv })]
 	if ref := store.ValueFrom.SecretKeyRef; ref.Name != "redis" || ref.Key != "address" || store.Value != "" {

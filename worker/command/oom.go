@@ -9,10 +9,10 @@ import (
 )
 
 // oomCounter tells deaths by the system's want of memory from other SIGKILLs,
-// by the count of them that the process's control group (v2) keeps. Elsewhere
-// it knows of none.
+// by the count of them that the process's control group keeps. Where there are
+// none it knows of none.
 type oomCounter struct {
-	events string // the group's memory.events
+	events string // the file with the group's count
 
 	mu   sync.Mutex
 	seen int64 // kills that are accounted for
@@ -41,12 +41,26 @@ func oomEvents() string {
 	if err != nil {
 		return ""
 	}
-	for line := range strings.Lines(string(b)) {
-		if path, ok := strings.CutPrefix(line, "0::"); ok {
-			return filepath.Join("/sys/fs/cgroup", strings.TrimSpace(path), "memory.events")
+	return oomEventsOf(string(b), "/sys/fs/cgroup")
+}
+
+// oomEventsOf finds the count in the groups of a process, one a line: in that of
+// the memory controller where it has a hierarchy of its own (v1), else in that of
+// them all (v2). A container sees the paths of v1 as its host does, and only its
+// own group below root.
+func oomEventsOf(groups, root string) (events string) {
+	for line := range strings.Lines(groups) {
+		if path, ok := strings.CutPrefix(line, "0::"); ok && events == "" {
+			events = filepath.Join(root, strings.TrimSpace(path), "memory.events")
+		}
+		if _, path, ok := strings.Cut(line, ":memory:"); ok {
+			events = filepath.Join(root, "memory", strings.TrimSpace(path), "memory.oom_control")
+			if _, err := os.Stat(events); err != nil {
+				events = filepath.Join(root, "memory/memory.oom_control")
+			}
 		}
 	}
-	return ""
+	return events
 }
 
 // oomKills reads a count; what cannot be read has counted nothing.

@@ -29,18 +29,29 @@ var stamp = strings.NewReplacer("PKG", "k8s.io/component-base/version", "VERSION
 // the user's cache folder, by its sources and the Go that built it. They must
 // still be where they were when this package was compiled.
 func Build(ctx context.Context, log io.Writer) (string, error) {
+	return build(ctx, log, "kube", "main.go", "about 12 minutes")
+}
+
+// BuildKubelet does the same for the kubelet, which has much in common with the
+// control plane: once that is built, some two minutes.
+func BuildKubelet(ctx context.Context, log io.Writer) (string, error) {
+	return build(ctx, log, "kubelet", "kubelet/main.go", "about 2 minutes after the control plane")
+}
+
+// build makes a program of the control plane's module from its main file.
+func build(ctx context.Context, log io.Writer, name, main, takes string) (string, error) {
 	_, here, _, _ := runtime.Caller(0)
 	source := filepath.Join(filepath.Dir(here), "..", "controlplane")
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("cluster: %w", err)
 	}
-	sum, err := digest(ctx, source)
+	sum, err := digest(ctx, source, main)
 	if err != nil {
 		return "", fmt.Errorf("cluster: %w", err)
 	}
 	dir := filepath.Join(cache, "sluice")
-	binary := filepath.Join(dir, "kube-"+sum)
+	binary := filepath.Join(dir, name+"-"+sum)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("cluster: %w", err)
 	}
@@ -52,11 +63,11 @@ func Build(ctx context.Context, log io.Writer) (string, error) {
 	if _, err := os.Stat(binary); !errors.Is(err, os.ErrNotExist) {
 		return binary, err
 	}
-	fmt.Fprintf(log, "building Kubernetes %s, once: about 12 minutes\n", Version)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", stamp, "-o", binary+".new", ".")
+	fmt.Fprintf(log, "building %s of Kubernetes %s, once: %s\n", name, Version, takes)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", stamp, "-o", binary+".new", "./"+filepath.Dir(main))
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = source, buildEnv(), log, log
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("cluster: building Kubernetes %s in %s: %w", Version, source, err)
+		return "", fmt.Errorf("cluster: building %s of Kubernetes %s in %s: %w", name, Version, source, err)
 	}
 	return binary, os.Rename(binary+".new", binary)
 }
@@ -64,9 +75,9 @@ func Build(ctx context.Context, log io.Writer) (string, error) {
 func buildEnv() []string { return append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off") }
 
 // digest names a build by what goes into it.
-func digest(ctx context.Context, source string) (string, error) {
+func digest(ctx context.Context, source, main string) (string, error) {
 	h := sha256.New()
-	for _, name := range []string{"go.mod", "go.sum", "main.go"} {
+	for _, name := range []string{"go.mod", "go.sum", main} {
 		content, err := os.ReadFile(filepath.Join(source, name))
 		if err != nil {
 			return "", err

@@ -157,14 +157,31 @@ func (c *Cluster) startAPIServer(ctx context.Context) (err error) {
 }
 
 // Outage takes the API server away, calls during, and returns once the API
-// server answers again.
-func (c *Cluster) Outage(ctx context.Context, during func()) error {
+// server answers again. It comes back too when during ends its test.
+func (c *Cluster) Outage(ctx context.Context, during func()) (err error) {
 	c.component(apiServer).kill()
+	defer func() {
+		if err = c.recover(ctx); err != nil {
+			err = fmt.Errorf("cluster: %w", err)
+		}
+	}()
 	during()
+	return nil
+}
+
+// recover has the API server back, and the components that end where they elect
+// a leader and it is away for long.
+func (c *Cluster) recover(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	if err := c.startAPIServer(ctx); err != nil {
-		return fmt.Errorf("cluster: %w", err)
+		return err
+	}
+	for _, name := range []string{controllers, scheduler} {
+		c.component(name).kill()
+		if err := c.launch(name); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -67,6 +67,7 @@ func (c *Cluster) apiServerFlags() []string {
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + file("accounts.key"), "--service-account-signing-key-file=" + file("accounts.key"),
 		"--kubelet-preferred-address-types=InternalIP",
+		"--kubelet-client-certificate=" + file("kubelet-client.crt"), "--kubelet-client-key=" + file("kubelet-client.key"),
 		"--service-cluster-ip-range=10.96.0.0/16", "--allow-privileged=true",
 		"--default-not-ready-toleration-seconds=2", "--default-unreachable-toleration-seconds=2",
 		"--audit-policy-file=" + file("audit.yaml"), "--audit-log-path=" + c.auditLog(),

@@ -111,8 +111,13 @@ func (a *authority) write(dir string) error {
 	if err != nil {
 		return err
 	}
+	client, err := a.user("kube-apiserver") // asks nodes for logs
+	if err != nil {
+		return err
+	}
 	for name, content := range map[string][]byte{
 		"ca.crt": a.pem, "server.crt": server.cert, "server.key": server.key, "accounts.key": accounts,
+		"kubelet-client.crt": client.cert, "kubelet-client.key": client.key,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			return err

@@ -1,0 +1,15 @@
+// pause is the first process of a pod, which holds its namespaces until it is
+// told to end.
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	end := make(chan os.Signal, 1)
+	signal.Notify(end, syscall.SIGTERM, os.Interrupt)
+	<-end
+}
