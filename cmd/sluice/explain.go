@@ -75,6 +75,11 @@ func explain(out io.Writer, w *workload.WorkQueue, now time.Time) error {
 	if s.ObservedGeneration != w.Generation {
 		fmt.Fprintf(t, "Seen\tnot as it is now: generation %d of %d\n", s.ObservedGeneration, w.Generation)
 	}
+	for _, c := range s.Conditions {
+		if c.Type == kube.StoreReachable && c.Status != "True" {
+			fmt.Fprintln(t, "Seen\twhen the queue could last be read")
+		}
+	}
 	if d := s.Depth; d != nil {
 		fmt.Fprintf(t, "Items\t%d ready (%d held), %d leased, %d delayed, %d blocked, %d done, %d dead, %d cancelled\n",
 			d.Ready, d.Held, d.Leased, d.Delayed, d.Blocked, d.Done, d.Dead, d.Cancelled)

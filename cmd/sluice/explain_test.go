@@ -51,4 +51,8 @@ Decisions, newest first
 	if diff := cmp.Diff(want, say()); diff != "" {
 		t.Error(diff)
 	}
+	w.Status.Conditions = []metav1.Condition{{Type: "StoreReachable", Status: metav1.ConditionFalse, Reason: "Error", Message: "refused"}}
+	if got := say(); !strings.Contains(got, "\nSeen       when the queue could last be read\nItems      7 ready") {
+		t.Errorf("of a queue that cannot be read it says %s", got)
+	}
 }

@@ -29,8 +29,9 @@ type member struct {
 	pod    *corev1.Pod
 	stage  stage
 	leases int
-	gone   bool // the store let it go: it claims nothing more
-	known  bool // to the store
+	seen   time.Duration // since the store heard of it
+	gone   bool          // the store let it go: it claims nothing more
+	known  bool          // to the store
 }
 
 // wave is a Job that has not ended, with its pods.
@@ -39,15 +40,25 @@ type wave struct {
 	members []member
 }
 
-// want is how many workers the Job keeps up: those that left are not replaced.
+// want is how many workers the Job keeps up: those that left, or were let go, are
+// not replaced. What is known of the Job may be newer than what is known of its
+// pods.
 func (w wave) want() int {
 	left := 0
 	for _, m := range w.members {
-		if m.pod.Status.Phase == corev1.PodSucceeded {
+		if m.left() {
 			left++
 		}
 	}
 	return max(int(deref(w.job.Spec.Completions))-max(left, int(w.job.Status.Succeeded)), 0)
+}
+
+// left tells whether a worker ended well, or was let go and will.
+func (m member) left() bool {
+	if t := terminated(m.pod); t != nil {
+		return t.ExitCode == 0 // a node tells this before it tells how the pod ended
+	}
+	return m.pod.Status.Phase == corev1.PodSucceeded || m.gone && m.pod.Status.Phase != corev1.PodFailed
 }
 
 // begun tells whether a worker of the Job runs, or has run and may still hold a
@@ -57,9 +68,10 @@ func (w wave) begun() bool {
 }
 
 // bound tells whether a node has one of its pods.
-func (w wave) bound() bool {
-	return slices.ContainsFunc(w.members, func(m member) bool { return m.stage == starting || m.stage == running })
-}
+func (w wave) bound() bool { return slices.ContainsFunc(w.members, member.bound) }
+
+// bound tells whether a node has the pod, and it has not ended.
+func (m member) bound() bool { return m.stage == starting || m.stage == running }
 
 // census is all of a WorkQueue's workers.
 type census struct {
@@ -80,7 +92,7 @@ func newCensus(jobs []batchv1.Job, pods []corev1.Pod, known []queue.WorkerInfo) 
 	for i := range pods {
 		p := &pods[i]
 		info, ok := infos[workerOf(p)]
-		m := member{pod: p, stage: stageOf(p), leases: info.Leases, gone: info.Gone, known: ok}
+		m := member{pod: p, stage: stageOf(p), leases: info.Leases, seen: info.Seen, gone: info.Gone, known: ok}
 		c.ours += m.leases
 		if terminated(p) != nil && m.leases > 0 {
 			c.dead = append(c.dead, m)
@@ -109,17 +121,50 @@ func (c census) each(f func(w wave, m member)) {
 	}
 }
 
+// silence is how long the store may hear nothing of a worker that could claim: one
+// with nothing to do looks for items twice as often at least.
+const silence = time.Minute + 15*time.Second
+
+// silent tells whether a worker that should claim does not: it was told to end and
+// has not, or the store does not hear of it, as after its node's death. Others are
+// launched in its place up to the maximum, in which it still counts, since nothing
+// proves that it has ended.
+func (m member) silent() bool {
+	return m.bound() && m.leases == 0 && (m.pod.DeletionTimestamp != nil || m.known && m.seen > silence)
+}
+
+// lost tells whether nobody will hear of a worker again: its time to end is over,
+// and neither its node nor the store knows what became of it.
+func (m member) lost(now time.Time) bool {
+	d := m.pod.DeletionTimestamp
+	return m.bound() && m.leases == 0 && d != nil && now.Sub(d.Time) > 0 && (!m.known || m.seen > silence)
+}
+
+// lost tells whether all of the wave's workers are.
+func (w wave) lost(now time.Time) bool {
+	n := 0
+	for _, m := range w.members {
+		if m.stage != ended {
+			if !m.lost(now) {
+				return false
+			}
+			n++
+		}
+	}
+	return n > 0 && n >= w.want()
+}
+
 // count is the census as the plan sees it, and how many workers are leaving.
 func (c census) count(d queue.Depth) (n coordinator.Count, leaving int) {
 	for _, w := range c.waves {
-		live := w.want()
 		for _, m := range w.members {
 			if m.gone && m.stage != ended {
-				live--
 				leaving++
+			} else if m.silent() {
+				n.Suspect += slotsOf(w.job)
 			}
 		}
-		live = max(live, 0)
+		live := w.want()
 		n.Workers += live
 		n.Slots += live * slotsOf(w.job)
 	}
@@ -137,7 +182,6 @@ func (c census) status() workload.WorkersStatus {
 		switch {
 		case m.gone:
 			s.Leaving++
-			s.Live--
 			return
 		case m.stage == starting:
 			s.Starting++
@@ -148,7 +192,6 @@ func (c census) status() workload.WorkersStatus {
 			s.Busy++
 		}
 	})
-	s.Live = max(s.Live, 0)
 	s.Pending = max(s.Live-s.Starting-s.Running, 0)
 	return s
 }

@@ -36,12 +36,50 @@ func TestTheCensusCountsWorkersByStage(t *testing.T) {
 	}
 }
 
+// A worker was let go and has ended, and the Job tells so before its pod does.
+func TestAWorkerThatLeavesIsCountedAsLeftOnce(t *testing.T) {
+	j := jobOf(t, film(t, ""), 1, 3)
+	stays, goes, went := podOf(j, "a", running), podOf(j, "b", running), podOf(j, "c", running)
+	gone := func(p *corev1.Pod) queue.WorkerInfo { return queue.WorkerInfo{ID: workerOf(p), Gone: true} }
+	for _, counted := range []int32{0, 1, 2} {
+		j.Status.Succeeded = counted
+		c := newCensus([]batchv1.Job{*j}, []corev1.Pod{*stays, *goes, *went}, []queue.WorkerInfo{infoOf(stays, 0), gone(goes), gone(went)})
+		if n, _ := c.count(queue.Depth{}); n.Workers != 1 || c.status().Live != 1 {
+			t.Errorf("with %d counted by the Job there are %d workers, and %d in the status, want 1", counted, n.Workers, c.status().Live)
+		}
+	}
+	j.Status.Succeeded = 1
+	c := newCensus([]batchv1.Job{*j}, []corev1.Pod{*stays, *exit(goes, 1, "Error"), *exit(went, 0, "Completed")}, []queue.WorkerInfo{gone(goes), gone(went)})
+	if got := c.waves[0].want(); got != 2 {
+		t.Errorf("the Job wants %d workers, want 2: it replaces one that failed on leaving", got)
+	}
+}
+
+// The plan counts on nobody who does not claim, and on everybody who may run.
+func TestASilentWorkerFillsItsPlaceAndDoesNoItems(t *testing.T) {
+	j := jobOf(t, film(t, ""), 1, 5)
+	idle, busy, lost, told, fresh := podOf(j, "a", running), podOf(j, "b", running), podOf(j, "c", running), podOf(j, "d", running), podOf(j, "e", running)
+	told.DeletionTimestamp = new(metav1.NewTime(began))
+	info := func(p *corev1.Pod, leases int, seen time.Duration) queue.WorkerInfo {
+		return queue.WorkerInfo{ID: workerOf(p), Leases: leases, Seen: seen}
+	}
+	c := newCensus([]batchv1.Job{*j}, []corev1.Pod{*idle, *busy, *lost, *told, *fresh},
+		[]queue.WorkerInfo{info(idle, 0, time.Minute), info(busy, 1, time.Hour), info(lost, 0, 2*time.Minute), info(told, 0, 0)})
+	n, leaving := c.count(queue.Depth{Leased: 1})
+	if want := (coordinator.Count{Workers: 5, Slots: 5, Suspect: 2}); n != want || leaving != 0 {
+		t.Errorf("count %+v and %d leaving, want %+v and none", n, leaving, want)
+	}
+}
+
 // The Job controller counts a pod that succeeded later than its watchers see it.
 func TestAWaveWantsNobodyInPlaceOfThoseWhoLeft(t *testing.T) {
 	j := jobOf(t, film(t, ""), 1, 3)
 	a, b := exit(podOf(j, "a", running), 0, ""), exit(podOf(j, "b", running), 1, "Error")
 	for _, counted := range []int32{0, 1, 2} {
 		j.Status.Succeeded = counted
+		if counted == 0 {
+			a.Status.Phase = corev1.PodRunning // as its node says before it has looked again
+		}
 		c := newCensus([]batchv1.Job{*j}, []corev1.Pod{*a, *b}, nil)
 		if got, want := c.waves[0].want(), 3-max(1, int(counted)); got != want {
 			t.Errorf("with %d counted it wants %d workers, want %d", counted, got, want)

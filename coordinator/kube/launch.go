@@ -82,14 +82,17 @@ func (l *look) needed(dec coordinator.Decision, o coordinator.Options) int {
 }
 
 // withdraw deletes Jobs of which no worker has begun: all that nobody needs any
-// more, and those of an older template that cannot start. A Job is deleted as it
-// was read or not at all.
+// more, and those of an older template that cannot start; and those whose workers
+// are lost, which would be replaced only if their nodes came back. A Job is deleted
+// as it was read or not at all.
 func (l *look) withdraw(ctx context.Context, surplus int) error {
 	for _, w := range slices.Backward(l.waves) {
 		outdated := l.shape.digest != "" && w.job.Labels[labelTemplate] != l.shape.digest
 		old := l.at.Sub(w.job.CreationTimestamp.Time) >= l.o.Idle
 		why := ""
 		switch {
+		case w.lost(l.at):
+			why = "nobody hears of its workers or their nodes"
 		case w.want() == 0 || w.begun():
 		case outdated && !w.bound():
 			why = "its template is no longer the WorkQueue's, and no node has a pod of it"
@@ -128,9 +131,9 @@ func (l *look) deleteJob(ctx context.Context, j *batchv1.Job) (bool, error) {
 	if err := l.fresh.List(ctx, &pods, client.InNamespace(j.Namespace), client.MatchingLabels{batchv1.JobNameLabel: j.Name}); err != nil {
 		return false, fmt.Errorf("list pods of Job %s: %w", j.Name, err)
 	}
-	now := newCensus([]batchv1.Job{*j}, pods.Items, nil)
+	now := newCensus([]batchv1.Job{*j}, pods.Items, l.known)
 	for _, w := range now.waves {
-		if w.begun() || w.bound() && !w.hopeless(l.at) {
+		if !w.lost(l.at) && (w.begun() || w.bound() && !w.hopeless(l.at)) {
 			return false, nil
 		}
 	}

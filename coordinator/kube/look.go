@@ -42,6 +42,7 @@ func (l *look) run(ctx context.Context) (time.Duration, error) {
 		condition(l.w, StoreReachable, metav1.ConditionFalse, "Error", err.Error())
 		l.record(waited, "the queue cannot be read, and an unknown number launches nothing")
 		l.meters.failed.WithLabelValues(l.w.Namespace, l.w.Name).Inc()
+		l.heard = time.Time{}
 		return storeRetry, nil
 	}
 	condition(l.w, StoreReachable, metav1.ConditionTrue, "Answers", "")
@@ -110,8 +111,16 @@ func (l *look) reach(ctx context.Context) (err error) {
 	if l.depth, err = l.q.Depth(ctx); err != nil {
 		return err
 	}
-	l.known, err = l.q.Workers(ctx)
-	return err
+	if l.known, err = l.q.Workers(ctx); err != nil {
+		return err
+	}
+	if l.heard.IsZero() {
+		l.heard = l.at
+	}
+	for i := range l.known { // a store that was away has heard of nobody meanwhile
+		l.known[i].Seen = min(l.known[i].Seen, l.at.Sub(l.heard))
+	}
+	return nil
 }
 
 // survey reads the cluster.

@@ -122,9 +122,9 @@ func TestManifestsAreStrictAndRestricted(t *testing.T) {
 // nothing.
 func TestTheCoordinatorsRightsAreFew(t *testing.T) {
 	allowed := map[string]string{
-		"workqueues": "get list watch", "workqueues/status": "update", "jobs": "get list watch create delete",
+		"workqueues": "list watch", "workqueues/status": "update", "jobs": "list watch create delete",
 		"pods": "get list watch", "secrets": "get", "events.k8s.io/events": "create patch", "events": "list",
-		"cronjobs":   "get list watch create update delete",
+		"cronjobs":   "list watch create update delete",
 		"daemonsets": "get list watch create update", "nodes": "get list watch",
 	}
 	for _, o := range objects(t, "base/rbac.yaml") {

@@ -55,6 +55,9 @@ func (m *meters) see(w *workload.WorkQueue, d queue.Depth) {
 	} {
 		m.items.WithLabelValues(w.Namespace, w.Name, string(state)).Set(float64(n))
 	}
+	for _, c := range []*prometheus.CounterVec{m.launched, m.dismissed, m.failed} {
+		c.WithLabelValues(w.Namespace, w.Name) // is 0 before it counts
+	}
 	s := w.Status.Workers
 	for name, n := range map[string]int32{
 		"pending": s.Pending, "starting": s.Starting, "running": s.Running, "busy": s.Busy, "leaving": s.Leaving,

@@ -42,11 +42,13 @@ type memory struct {
 	judged    int64                   // the generation that shape and faults are about
 	shape     shape
 	faults    []string
-	batches   time.Time            // when they were read last
-	obstacle  string               // that was told last
-	told      map[string]bool      // pods whose disturbance was
-	disturbed time.Time            // when a worker last was
-	absent    map[string]time.Time // since when nodes have had no worker
+	batches   time.Time                 // when they were read last
+	obstacle  string                    // that was told last
+	told      map[string]bool           // pods whose disturbance was
+	unsaid    []workload.DecisionStatus // newest first; what was done in a look whose status could not be written
+	disturbed time.Time                 // when a worker last was
+	absent    map[string]time.Time      // since when nodes have had no worker
+	heard     time.Time                 // since when each look could read the queue
 }
 
 // Reconcile looks at one WorkQueue.
@@ -62,20 +64,26 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	before := w.Status.DeepCopy()
 	l := &look{reconciler: r, w: w, memory: r.remember(w), at: r.now()}
+	l.recall()
 	next, err := l.run(ctx)
 	w.Status.ObservedGeneration = w.Generation
 	if since := l.at.Sub(l.wrote); worth(before, &w.Status, since) {
 		if e := r.Status().Update(ctx, w); e != nil {
-			if apierrors.IsConflict(e) || apierrors.IsNotFound(e) { // somebody was quicker: another event comes of that
-				return reconcile.Result{RequeueAfter: gap}, err
+			l.unsaid = newDecisions(before, &w.Status)
+			if !apierrors.IsConflict(e) && !apierrors.IsNotFound(e) {
+				return reconcile.Result{}, fmt.Errorf("write status: %w", e)
 			}
-			return reconcile.Result{}, fmt.Errorf("write status: %w", e)
+			next = gap // somebody was quicker: another event comes of that
+		} else {
+			l.wrote, l.unsaid = l.at, nil
 		}
-		l.wrote = l.at
 	} else if since < statusEvery {
 		next = min(next, statusEvery-since)
 	}
-	return reconcile.Result{RequeueAfter: max(next, time.Millisecond)}, err
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{RequeueAfter: max(next, time.Millisecond)}, nil
 }
 
 func (r *reconciler) remember(w *workload.WorkQueue) *memory {

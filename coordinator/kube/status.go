@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -63,6 +64,36 @@ func decided(w *workload.WorkQueue, did, rule string, now time.Time) {
 	}
 	s.Decisions = append([]workload.DecisionStatus{d}, s.Decisions...)
 	s.Decisions = s.Decisions[:min(len(s.Decisions), maxDecisions)]
+}
+
+// newDecisions are those of a status that it did not have before, without what
+// only says that nothing was done.
+func newDecisions(before, now *workload.WorkQueueStatus) (did []workload.DecisionStatus) {
+	for _, d := range now.Decisions {
+		if d.Did != waited && !has(before, d) {
+			did = append(did, d)
+		}
+	}
+	return did
+}
+
+// recall puts the decisions in front that an earlier look could not write down.
+func (l *look) recall() {
+	s := &l.w.Status
+	for _, d := range slices.Backward(l.unsaid) {
+		if !has(s, d) {
+			s.Decisions = append([]workload.DecisionStatus{d}, s.Decisions...)
+		}
+	}
+	s.Decisions = s.Decisions[:min(len(s.Decisions), maxDecisions)]
+}
+
+// has tells whether a status has a decision, of which an API server keeps the
+// second.
+func has(s *workload.WorkQueueStatus, d workload.DecisionStatus) bool {
+	return slices.ContainsFunc(s.Decisions, func(o workload.DecisionStatus) bool {
+		return o.Did == d.Did && o.Rule == d.Rule && o.Time.Unix() == d.Time.Unix()
+	})
 }
 
 // waited is what was done when nothing was.

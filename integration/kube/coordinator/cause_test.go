@@ -151,9 +151,9 @@ func TestTheCauseOfAWorkersDeathIsTheItems(t *testing.T) {
 		})
 		worker := exec.Command(program, "work", tt.queue, "--", "sh", "-c", "echo begin $0 here >> "+p.book+"; exec sleep 600", "{}")
 		worker.Env = append(os.Environ(), "SLUICE_STORE="+p.url, "SLUICE_WORKER_ID="+pod.Name+"."+string(pod.UID))
-		kill := start(t, worker)
+		process := start(t, worker)
 		p.item(tt.queue, "leased", func(i item) bool { return i.State == "leased" })
-		kill()
+		process.kill()
 		k.say(pod, func(s *corev1.PodStatus) {
 			s.Phase, s.Reason, s.Message = corev1.PodFailed, tt.reason, tt.message
 			if tt.disrupted {

@@ -52,7 +52,7 @@ func TestMain(m *testing.M) {
 			return fmt.Errorf("build sluice: %s", out)
 		}
 		for _, name := range []string{"node1", "node2"} {
-			_, err := c.StartNode(ctx, node.Options{Name: name, Images: map[string]string{image: program},
+			_, err := c.StartNode(ctx, node.Options{Name: name, Images: map[string]string{image: program, natsImage: natsProgram()},
 				Capacity: map[corev1.ResourceName]string{corev1.ResourceCPU: "8"}})
 			if err != nil {
 				return err

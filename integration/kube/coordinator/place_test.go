@@ -4,13 +4,11 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/apimachinery/pkg/watch"
 )
 
 // soon is when all should have happened that a test waits for, also where many
@@ -30,6 +29,9 @@ const soon = 3 * time.Minute
 type place struct {
 	*testing.T
 	namespace, url, book string
+	redis                *redisServer
+	env                  []string // of coordinators
+	replicas             []*replica
 
 	mu     sync.Mutex
 	active map[types.UID]bool // pods that have not ended
@@ -39,7 +41,8 @@ type place struct {
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	p := &place{T: t, namespace: kube.Namespace(t), url: startRedis(t), book: filepath.Join(t.TempDir(), "book"), active: make(map[types.UID]bool)}
+	r := startRedis(t)
+	p := &place{T: t, namespace: kube.Namespace(t), redis: r, url: r.url(), book: filepath.Join(t.TempDir(), "book"), active: make(map[types.UID]bool)}
 	if err := os.WriteFile(p.book, nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -48,62 +51,8 @@ func newPlace(t *testing.T) *place {
 		t.Fatal(err)
 	}
 	p.watch()
+	t.Cleanup(p.busyWereLeftAlone)
 	return p
-}
-
-// startRedis starts a server for one test, in memory alone.
-func startRedis(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_, port, _ := net.SplitHostPort(address)
-	l.Close()
-	start(t, exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--dir", t.TempDir(), "--loglevel", "warning"))
-	until(t, 10*time.Second, func(ctx context.Context) error {
-		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
-		if err == nil {
-			c.Close()
-		}
-		return err
-	})
-	return "redis://" + address + "/0"
-}
-
-// start starts a process that ends with the test, and returns how to kill it.
-func start(t *testing.T, cmd *exec.Cmd) (kill func()) {
-	t.Helper()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	kill = sync.OnceFunc(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	t.Cleanup(kill)
-	return kill
-}
-
-// coordinate starts a coordinator of the place, and returns how to kill it.
-func (p *place) coordinate(flags ...string) (kill func()) {
-	p.Helper()
-	log, err := os.CreateTemp(p.TempDir(), "log")
-	if err != nil {
-		p.Fatal(err)
-	}
-	p.Cleanup(func() {
-		if text, err := os.ReadFile(log.Name()); err == nil && p.Failed() {
-			p.Logf("coordinator:\n%s", text)
-		}
-		log.Close()
-	})
-	args := append([]string{"coordinate", "--kubeconfig", config, "--namespace", p.namespace, "--image", image, "--idle", "3s"}, flags...)
-	cmd := exec.Command(program, args...)
-	cmd.Stderr = log
-	return start(p.T, cmd)
 }
 
 // queue makes a WorkQueue whose items write into the book and then run a line of
@@ -121,7 +70,7 @@ spec:
       template:
         spec:
           terminationGracePeriodSeconds: 10
-          tolerations: [{operator: Exists}] # a machine with too much to do makes nodes silent
+          tolerations: [{operator: Exists, effect: NoExecute}] # a machine with too much to do makes nodes silent
           containers:
           - name: work
             image: any
@@ -176,6 +125,17 @@ func (p *place) lines(word string) (lines [][2]string) {
 	return lines
 }
 
+// begun waits until so many items have begun.
+func (p *place) begun(n int) {
+	p.Helper()
+	until(p.T, soon, func(context.Context) error {
+		if got := len(p.lines("begin")); got < n {
+			return fmt.Errorf("%d of %d items have begun", got, n)
+		}
+		return nil
+	})
+}
+
 // ended waits until so many items have ended.
 func (p *place) ended(n int, most time.Duration) {
 	p.Helper()
@@ -204,28 +164,51 @@ func (p *place) once(n int) {
 	}
 }
 
-// watch counts pods until the test ends.
+// watch counts pods until the test ends, also after an outage of the API server.
 func (p *place) watch() {
-	w, err := kube.Client().CoreV1().Pods(p.namespace).Watch(p.Context(), metav1.ListOptions{LabelSelector: "sluice.dev/workqueue"})
+	ctx, cancel := context.WithCancel(context.Background())
+	open := func() (watch.Interface, error) { // it begins with all pods that there are
+		return kube.Client().CoreV1().Pods(p.namespace).Watch(ctx, metav1.ListOptions{LabelSelector: "sluice.dev/workqueue"})
+	}
+	w, err := open()
 	if err != nil {
+		cancel()
 		p.Fatal(err)
 	}
-	go func() {
-		for e := range w.ResultChan() {
-			pod, ok := e.Object.(*corev1.Pod)
-			if !ok {
-				continue
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for again := time.NewTicker(200 * time.Millisecond); ; {
+			for e := range w.ResultChan() {
+				p.see(e)
+			}
+			for w, err = open(); err != nil && ctx.Err() == nil; w, err = open() {
+				<-again.C
+			}
+			if ctx.Err() != nil {
+				return
 			}
 			p.mu.Lock()
-			if _, known := p.active[pod.UID]; !known {
-				p.made++
+			for uid := range p.active { // those that are there still are told now
+				p.active[uid] = false
 			}
-			p.active[pod.UID] = e.Type != "DELETED" && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
-			p.most = max(p.most, p.live())
 			p.mu.Unlock()
 		}
-	}()
-	p.Cleanup(w.Stop)
+	})
+	p.Cleanup(func() { cancel(); wg.Wait() })
+}
+
+func (p *place) see(e watch.Event) {
+	pod, ok := e.Object.(*corev1.Pod)
+	if !ok {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, known := p.active[pod.UID]; !known {
+		p.made++
+	}
+	p.active[pod.UID] = e.Type != "DELETED" && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
+	p.most = max(p.most, p.live())
 }
 
 // live is how many pods have not ended; mu is held.

@@ -3,8 +3,12 @@ package coordinator_test
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
+
+	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 )
 
 func TestABurstAndAnother(t *testing.T) {
@@ -110,17 +114,77 @@ func (p *place) undisturbed() {
 			p.Errorf("item %s began in pod %s and did not end there", l[0], l[1])
 		}
 	}
-	events, err := kube.Audit()
+	for _, e := range p.deleted() {
+		if who := e.User.Username; who == account || strings.HasSuffix(who, ":job-controller") {
+			p.Errorf("%s deleted pod %s", who, e.ObjectRef.Name)
+		}
+	}
+}
+
+// busyWereLeftAlone checks that of all who end pods, neither a coordinator nor a
+// controller that follows its orders was the first to end one in which an item ran.
+func (p *place) busyWereLeftAlone() {
+	p.Helper()
+	busy := make(map[string]string) // items by the pods in which they began and did not end
+	for _, l := range p.lines("begin") {
+		busy[l[1]] = l[0]
+	}
+	for _, l := range p.lines("end") {
+		if busy[l[1]] == l[0] {
+			delete(busy, l[1])
+		}
+	}
+	for _, e := range p.deleted() {
+		who, pod := e.User.Username, e.ObjectRef.Name
+		_, controller, _ := strings.Cut(who, "system:serviceaccount:kube-system:")
+		follows := who == account || slices.Contains([]string{"job-controller", "generic-garbage-collector", "daemon-set-controller"}, controller)
+		if item := busy[pod]; item != "" && follows {
+			p.Errorf("%s deleted pod %s, which had item %s", who, pod, item)
+		}
+		delete(busy, pod)
+	}
+}
+
+// deleted is who deleted or evicted which of the place's pods, in order.
+func (p *place) deleted() (list []auditv1.Event) {
+	p.Helper()
+	for _, e := range p.audit() {
+		if o := e.ObjectRef; o.Resource == "pods" && (strings.HasPrefix(e.Verb, "delete") || o.Subresource == "eviction") {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// audit is what the API server was asked about the place's objects.
+func (p *place) audit() (own []auditv1.Event) {
+	p.Helper()
+	events, err := kube.AuditOf(p.namespace)
 	if err != nil {
 		p.Fatal(err)
 	}
 	for _, e := range events {
-		o := e.ObjectRef
-		if o == nil || o.Namespace != p.namespace || o.Resource != "pods" || !strings.HasPrefix(e.Verb, "delete") {
-			continue
+		if e.ObjectRef != nil && e.ObjectRef.Namespace == p.namespace {
+			own = append(own, e)
 		}
-		if who := e.User.Username; who == account || strings.HasSuffix(who, ":job-controller") {
-			p.Errorf("%s deleted pod %s", who, o.Name)
+	}
+	return own
+}
+
+// launched checks how many pods the coordinators' Jobs have made: more would be
+// workers that were launched twice.
+func (p *place) launched(pods int) {
+	p.Helper()
+	jobs := 0
+	for _, e := range p.audit() {
+		if o := e.ObjectRef; e.Verb == "create" && o.Resource == "jobs" && e.User.Username == account && e.ResponseStatus.Code == http.StatusCreated {
+			jobs++
 		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.Logf("%d Jobs, %d pods", jobs, p.made)
+	if jobs == 0 || p.made > pods {
+		p.Errorf("%d Jobs have made %d pods, want %d at the most", jobs, p.made, pods)
 	}
 }

@@ -55,7 +55,7 @@ func Run(ctx context.Context, o Options, log *slog.Logger) error {
 	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	wg.Go(func() { n.heartbeat(ctx) })
+	wg.Go(func() { n.heartbeat(ctx, logs.port) })
 	factory, err := n.watch()
 	if err != nil {
 		return err

@@ -63,12 +63,19 @@ func (n *node) register(ctx context.Context, logPort int32) error {
 	return err
 }
 
+// confirmEvery is how often a node looks whether the others know that it is ready.
+const confirmEvery = 5 // heartbeats
+
 // heartbeat renews the node's lease each second.
-func (n *node) heartbeat(ctx context.Context) {
+func (n *node) heartbeat(ctx context.Context, logPort int32) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	for {
-		if err := n.beat(ctx); err != nil && ctx.Err() == nil {
+	for i := 1; ; i++ {
+		err := n.beat(ctx)
+		if err == nil && i%confirmEvery == 0 {
+			err = n.confirm(ctx, logPort)
+		}
+		if err != nil && ctx.Err() == nil {
 			n.log.Warn("heartbeat", "error", err)
 		}
 		select {
@@ -77,6 +84,23 @@ func (n *node) heartbeat(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// confirm says again that the node is ready, where somebody who had not heard of
+// it has said that it is not.
+func (n *node) confirm(ctx context.Context, logPort int32) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	object, err := n.client.CoreV1().Nodes().Get(ctx, n.Name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	for _, c := range object.Status.Conditions {
+		if c.Type == corev1.NodeReady && c.Status != corev1.ConditionTrue {
+			return n.register(ctx, logPort)
+		}
+	}
+	return nil
 }
 
 func (n *node) beat(ctx context.Context) error {
