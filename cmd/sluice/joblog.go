@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"sluice.dev/internal/console"
@@ -11,8 +13,11 @@ import (
 )
 
 // joblog writes a line for each item that is over, in the columns of GNU
-// parallel, about its last attempt.
+// parallel, about its last attempt. Several runs may have one. A nil one writes
+// nothing.
 type joblog struct {
+	seq  atomic.Int64
+	mu   sync.Mutex
 	file *os.File
 	err  error // the first
 }
@@ -23,18 +28,23 @@ func newJoblog(path string) (*joblog, error) {
 		return nil, fileError("--joblog", err)
 	}
 	l := &joblog{file: f}
-	l.write("Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n")
+	_, l.err = f.WriteString("Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n")
 	return l, nil
 }
 
-func (l *joblog) write(line string) {
-	if l.err == nil {
-		_, l.err = l.file.WriteString(line)
+// next is the number of the next item.
+func (l *joblog) next() int64 {
+	if l == nil {
+		return 0
 	}
+	return l.seq.Add(1)
 }
 
 // add writes the line of an item, of which the event tells the last attempt.
 func (l *joblog) add(seq, received int64, e console.Event) {
+	if l == nil {
+		return
+	}
 	code, signal := 0, 0
 	switch killed := e.Cause == queue.CauseKilled || e.Cause == queue.CauseOOMKilled; {
 	case e.Verb == queue.Ack:
@@ -52,10 +62,20 @@ func (l *joblog) add(seq, received int64, e console.Event) {
 		return c
 	}, e.Command)
 	began := float64(e.Began.UnixNano()) / float64(time.Second)
-	l.write(fmt.Sprintf("%d\t:\t%.3f\t%10.3f\t0\t%d\t%d\t%d\t%s\n", seq, began, e.Took.Seconds(), received, code, signal, command))
+	line := fmt.Sprintf("%d\t:\t%.3f\t%10.3f\t0\t%d\t%d\t%d\t%s\n", seq, began, e.Took.Seconds(), received, code, signal, command)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err == nil {
+		_, l.err = l.file.WriteString(line)
+	}
 }
 
 func (l *joblog) close() error {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if err := l.file.Close(); l.err == nil {
 		l.err = err
 	}

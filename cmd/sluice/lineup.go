@@ -20,7 +20,6 @@ type lineup struct {
 	command parsed
 
 	mu    sync.Mutex
-	seq   int64
 	items map[string]*standing
 	lost  bool // a worker died, and with it what it may have had to tell
 
@@ -47,8 +46,7 @@ func (l *lineup) expect(items []queue.Item) map[string]bool {
 	fresh := make(map[string]bool)
 	for _, it := range items {
 		if l.items[it.ID] == nil {
-			l.seq++
-			l.items[it.ID] = &standing{seq: l.seq}
+			l.items[it.ID] = &standing{seq: l.log.next()}
 			fresh[it.ID] = true
 			if l.order != nil {
 				l.order.Expect(it.ID)
@@ -93,9 +91,7 @@ func (l *lineup) over(e console.Event) {
 	if l == nil {
 		return
 	}
-	if s := l.leave(e.ID); s != nil && l.log != nil {
-		l.mu.Lock()
-		defer l.mu.Unlock()
+	if s := l.leave(e.ID); s != nil {
 		l.log.add(s.seq, s.received, e)
 	}
 }
@@ -156,7 +152,7 @@ func (l *lineup) lose() {
 	}
 }
 
-// close shows and logs what is left. No worker lives any more: the queue's
+// close shows what is left, and logs it. No worker lives any more: the queue's
 // records tell what became of items that none has told of.
 func (l *lineup) close(ctx context.Context, q *queue.Queue, dead []queue.Record) error {
 	if l == nil {
@@ -177,9 +173,6 @@ func (l *lineup) close(ctx context.Context, q *queue.Queue, dead []queue.Record)
 	}
 	if l.order != nil {
 		errs = append(errs, l.order.Close())
-	}
-	if l.log != nil {
-		errs = append(errs, l.log.close())
 	}
 	return errors.Join(errs...)
 }

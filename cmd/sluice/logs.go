@@ -35,8 +35,9 @@ func logsCommand() *cobra.Command {
 
 'sluice run --state DIR' keeps the output of each attempt at each item in DIR,
 while it runs and when it has ended, however it ended; without --state nothing
-is kept. Of a WorkQueue that ran with -f the folder is DIR/NAME. In a cluster
-'kubectl logs' of the worker's pod has the same text.
+is kept. WorkQueues that ran with -f have folders of their own, DIR/NAME: an item
+is looked for in all of them, and DIR/NAME says which where several have it. In a
+cluster 'kubectl logs' of the worker's pod has the same text.
 
 ITEM is the item's id or its text. Of its attempts the latest is shown. While
 an attempt runs all of its output is there; when it has ended the start and the
@@ -74,18 +75,21 @@ func (f *logsFlags) run(cmd *cobra.Command, args []string) error {
 			return err
 		}
 	}
-	dir, err := f.folder()
+	folders, err := f.folders()
 	if err != nil {
 		return err
 	}
 	if len(args) == 0 {
-		found, err := itemlog.List(dir)
+		if len(folders) > 1 {
+			return usagef("--state %q: %d folders in it have output: say %s", f.state, len(folders), statesOf(folders))
+		}
+		found, err := itemlog.List(folders[0])
 		if err != nil {
 			return usage(err)
 		}
 		return f.print(cmd, found)
 	}
-	found, err := findItem(dir, args[0])
+	found, err := findItem(folders, args[0])
 	if err != nil {
 		return err
 	}
@@ -95,47 +99,64 @@ func (f *logsFlags) run(cmd *cobra.Command, args []string) error {
 	return f.show(cmd, args[0], found)
 }
 
-// folder is where the output is.
-func (f *logsFlags) folder() (string, error) {
+// folders are those with output: that of the state, and that of each WorkQueue
+// that has a state in it.
+func (f *logsFlags) folders() ([]string, error) {
 	if f.state == "" {
-		return "", usagef("--state is missing: say with which folder the items run; without one 'sluice run' keeps no output")
+		return nil, usagef("--state is missing: say with which folder the items run; without one 'sluice run' keeps no output")
 	}
-	if _, err := os.ReadDir(f.state); err != nil {
-		return "", fileError("--state", err)
+	entries, err := os.ReadDir(f.state)
+	if err != nil {
+		return nil, fileError("--state", err)
 	}
-	dir := outputFolder(f.state)
-	if exists(dir) {
-		return dir, nil
+	states := []string{f.state}
+	for _, e := range entries {
+		states = append(states, filepath.Join(f.state, e.Name()))
 	}
-	hint := ""
-	if others, _ := filepath.Glob(filepath.Join(f.state, "*", itemlog.Folder)); len(others) > 0 { // the pattern is well formed, or finds nothing
-		for i, o := range others {
-			others[i] = filepath.Dir(o)
+	var folders []string
+	for _, state := range states {
+		if dir := outputFolder(state); exists(dir) {
+			folders = append(folders, dir)
 		}
-		hint = ": say " + strings.Join(others[:min(len(others), 10)], " or ")
 	}
-	return "", usagef("--state %q: no output is kept there%s", f.state, hint)
+	if len(folders) == 0 {
+		return nil, usagef("--state %q: no output is kept there", f.state)
+	}
+	return folders, nil
 }
 
-// findItem is the attempts at the one item that is meant.
-func findItem(dir, item string) ([]itemlog.Entry, error) {
-	found, err := itemlog.Find(dir, item)
-	if id := bare("item", item); err == nil && len(found) == 0 && id != item {
-		found, err = itemlog.Find(dir, id)
+// statesOf names the states whose folders of output these are.
+func statesOf(folders []string) string {
+	var names []string
+	for _, dir := range folders[:min(len(folders), 10)] {
+		names = append(names, "--state "+shellWord(filepath.Dir(dir)))
 	}
-	if err != nil {
-		return nil, usage(err)
+	return strings.Join(names, " or ")
+}
+
+// findItem is the attempts at the one item that is meant, in the one folder
+// that has any.
+func findItem(folders []string, item string) (found []itemlog.Entry, err error) {
+	var with []string
+	for _, name := range slices.Compact([]string{item, bare("item", item)}) {
+		for _, dir := range folders {
+			some, err := itemlog.Find(dir, name)
+			if err != nil {
+				return nil, usage(err)
+			}
+			if len(some) > 0 {
+				found, with = append(found, some...), append(with, dir)
+			}
+		}
+		if len(found) > 0 {
+			break
+		}
 	}
-	if len(found) == 0 {
-		all, err := itemlog.List(dir)
-		if err != nil {
-			return nil, usage(err)
-		}
-		var known []string
-		for _, e := range all {
-			known = append(known, e.ID, e.Text)
-		}
-		return nil, notFound("item", item, known)
+	if len(with) == 0 {
+		return nil, notKept(folders, item)
+	}
+	if len(with) > 1 {
+		return nil, usagef("item %q: %d folders have output of one: say %s", item, len(with), statesOf(with))
 	}
 	var ids []string
 	for _, e := range found {
@@ -147,6 +168,21 @@ func findItem(dir, item string) ([]itemlog.Entry, error) {
 		return nil, usagef("item %q: %d items have this text: say which: %s", item, len(ids), strings.Join(ids[:min(len(ids), 10)], ", "))
 	}
 	return found, nil
+}
+
+// notKept says that an item is in none of the folders, and which may be meant.
+func notKept(folders []string, item string) error {
+	var known []string
+	for _, dir := range folders {
+		all, err := itemlog.List(dir)
+		if err != nil {
+			return usage(err)
+		}
+		for _, e := range all {
+			known = append(known, e.ID, e.Text)
+		}
+	}
+	return notFound("item", item, known)
 }
 
 // show writes the output of one attempt.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -33,8 +34,8 @@ func (f *manifestFlags) register(fs *pflag.FlagSet) {
 // Flags that may stand beside -f: those that say nothing of how an item is run
 // or where it comes from.
 var (
-	manifestFlagNames = []string{"filename", "strict"}
-	queueFlagNames    = []string{"parallelism", "state", "retry-dead", "halt", "line-buffer", "progress", "log-limit"} // of WorkQueues
+	manifestFlagNames = []string{"filename", "strict", "dry-run"}
+	queueFlagNames    = []string{"parallelism", "state", "retry-dead", "halt", "keep-order", "tag", "line-buffer", "joblog", "progress", "log-limit"} // of WorkQueues
 )
 
 // given tells whether a run is one of manifests.
@@ -53,9 +54,9 @@ func (f *manifestFlags) alone(fs *pflag.FlagSet, args []string, queues bool) err
 			other = "--" + flag.Name
 		}
 	})
-	allowed := "--strict alone is allowed"
+	allowed := "--strict and --dry-run are allowed"
 	if queues {
-		allowed = "--strict, --" + strings.Join(queueFlagNames, ", --") + " are allowed"
+		allowed = "--strict, --dry-run, --" + strings.Join(queueFlagNames, ", --") + " are allowed"
 	}
 	switch {
 	case slices.Contains(f.files, ""):
@@ -82,14 +83,7 @@ func (f *runFlags) runManifests(cmd *cobra.Command, args []string) error {
 	if !cmd.Flags().Changed("parallelism") {
 		f.parallelism = 0 // the files say it
 	}
-	file, errs := workload.Load(cmd.InOrStdin(), f.manifests.files...)
-	if len(errs) == 0 {
-		errs = file.Inline()
-	}
-	var work manifestWork
-	if len(errs) == 0 {
-		errs = work.plan(file, f)
-	}
+	work, errs := f.loadManifests(cmd.InOrStdin())
 	for _, e := range errs {
 		fmt.Fprintln(cmd.ErrOrStderr(), e)
 	}
@@ -99,7 +93,13 @@ func (f *runFlags) runManifests(cmd *cobra.Command, args []string) error {
 	if err := f.manifests.alone(cmd.Flags(), args, len(work.queues) > 0); err != nil {
 		return err
 	}
+	if err := f.checkOrder(work); err != nil {
+		return err
+	}
 	_ = os.Unsetenv(storeVar) // commands have no business with it
+	if f.dryRun {
+		return newQueueSet(f, work).dryRun(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+	}
 	if len(work.queues) > 0 {
 		return newQueueSet(f, work).main(cmd.Context())
 	}
@@ -108,12 +108,62 @@ func (f *runFlags) runManifests(cmd *cobra.Command, args []string) error {
 	return newManifestRun(work, out).main(cmd.Context())
 }
 
+// loadManifests reads the files and plans what is in them.
+func (f *runFlags) loadManifests(stdin io.Reader) (work manifestWork, errs workload.Errors) {
+	files := f.manifests.files
+	work.fixed = fixed(files)
+	before := stamps(files)
+	file, errs := workload.Load(stdin, files...)
+	if len(errs) > 0 {
+		return work, errs
+	}
+	if work.specs = specsOf(file); work.fixed == "" {
+		work.watch = &fileWatch{files: files, specs: work.specs, seen: before, taken: before, load: func() (specs, workload.Errors) {
+			again, errs := f.loadManifests(nil)
+			return again.specs, errs
+		}}
+	}
+	if errs = file.Inline(); len(errs) == 0 {
+		errs = work.plan(file, f)
+	}
+	return work, errs
+}
+
+// checkOrder refuses to keep an order in what has none.
+func (f *runFlags) checkOrder(work manifestWork) error {
+	var first string
+	switch {
+	case !f.keepOrder:
+	case len(work.jobs) > 0:
+		first = "Job " + work.jobs[0].Job().Name
+	case len(work.crons) > 0:
+		first = "CronJob " + work.crons[0].CronJob().Name
+	}
+	if first != "" {
+		return usagef("-f and --keep-order: it is for the items of WorkQueues, and %s has pods, which have no order", first)
+	}
+	return nil
+}
+
 // manifestWork is what files have to run.
 type manifestWork struct {
-	jobs    []*job.Controller
-	crons   []*job.Cron
+	specs
+	jobs    []plannedJob
+	crons   []plannedCron
 	queues  []*workQueue
-	notices []string // what only a cluster honours
+	notices []string   // what only a cluster honours
+	fixed   string     // the one that can be read but once, "" if there is none
+	watch   *fileWatch // nil if there is one
+}
+
+type plannedJob struct {
+	*job.Controller
+	hold *hold
+}
+
+type plannedCron struct {
+	*job.Cron
+	hold *hold
 }
 
 // notice says what is not as it would be in a cluster.
@@ -128,20 +178,27 @@ func (w *manifestWork) notice(say func(format string, args ...any)) {
 func (w *manifestWork) plan(file *workload.File, f *runFlags) (errs workload.Errors) {
 	for _, d := range file.Documents {
 		p := planner{document: d, strict: f.manifests.strict, work: w}
+		held := w.holds.of(documentName(d))
 		switch o := d.Object.(type) {
 		case *batchv1.Job:
 			c, err := job.New(o, time.Now())
 			p.refuseAll(err, "spec")
+			p.refuseSuspended(o.Spec.Suspend, "spec.suspend")
 			p.jobSpec(&o.Spec, "spec")
-			w.jobs = append(w.jobs, c)
+			w.jobs = append(w.jobs, plannedJob{c, held})
 		case *batchv1.CronJob:
 			c, err := job.NewCron(o, time.Now())
 			p.refuseAll(err, "spec")
 			p.refuseSuspended(o.Spec.Suspend, "spec.suspend")
+			if s := o.Spec.JobTemplate.Spec.Suspend; s != nil && *s {
+				p.refuse("spec.jobTemplate.spec.suspend", "true would hold for good each Job that it makes, which no file has: false is allowed, and spec.suspend")
+			}
 			p.jobSpec(&o.Spec.JobTemplate.Spec, "spec.jobTemplate.spec")
-			w.crons = append(w.crons, c)
+			w.crons = append(w.crons, plannedCron{c, held})
 		case *workload.WorkQueue:
-			w.queues = append(w.queues, p.queue(o, f))
+			q := p.queue(o, f)
+			q.hold, q.scheduleHold = held, w.holds.of(documentName(d)+scheduleOf)
+			w.queues = append(w.queues, q)
 		case *corev1.ConfigMap: // its values are where they are used
 		default:
 			p.refuse("kind", fmt.Sprintf("'sluice run -f' runs WorkQueue, Job and CronJob; %s %s is not one", d.Kind, d.Name))
@@ -186,7 +243,6 @@ func (p *planner) refuseAll(err error, path string) {
 // jobSpec refuses what would wait forever, and notes what only a cluster
 // honours.
 func (p *planner) jobSpec(s *batchv1.JobSpec, path string) {
-	p.refuseSuspended(s.Suspend, path+".suspend")
 	if n := s.Parallelism; n != nil && *n == 0 {
 		p.refuse(path+".parallelism", "0 would start no pod, and nothing here changes it: 1 or more is allowed")
 	}
@@ -205,8 +261,8 @@ func (p *planner) note(n string) {
 
 // refuseSuspended refuses what would wait forever.
 func (p *planner) refuseSuspended(suspend *bool, path string) {
-	if suspend != nil && *suspend {
-		p.refuse(path, "true would hold it for good, since nothing here resumes it: false is allowed")
+	if suspend != nil && *suspend && p.work.fixed != "" {
+		p.refuse(path, "true would hold it for good: "+p.work.fixed+" is read once: false is allowed, or regular files alone after -f")
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 func (s *queueSet) schedule(ctx context.Context, q *workQueue) {
 	var mu sync.Mutex
 	kept := make(map[string][]*batch) // by the name of the first of a row
-	job.RunCron(ctx, q.cron, job.CronRun{
+	loop := job.NewCronLoop(q.cron, job.CronRun{
 		Run: func(ctx context.Context, j *batchv1.Job) *batchv1.Job {
 			s.pods.say("%s: begins", j.Name)
 			complete := s.chain(ctx, q, strings.TrimPrefix(j.Name, q.name), func(b *batch) {
@@ -54,6 +54,8 @@ func (s *queueSet) schedule(ctx context.Context, q *workQueue) {
 			}
 		},
 	})
+	defer q.scheduleHold.add(&held{suspend: loop.Suspend})() // its batches are held by the WorkQueue's own
+	loop.Run(ctx)
 	for _, row := range kept {
 		for _, b := range row {
 			s.note(b)
@@ -88,6 +90,8 @@ func (b *batch) state() string {
 		return "Complete"
 	case b.result.err != nil:
 		return fmt.Sprintf("Failed: %v", b.result.err)
+	case b.result.summary.Left > 0 && b.queue.hold.suspended():
+		return "Suspended"
 	case b.result.summary.Left > 0:
 		return "Unfinished"
 	}

@@ -23,6 +23,7 @@ const maxPodLine = 1 << 20
 // several pods may be at work it shows whole lines, each after its pod's name.
 type podOutput struct {
 	prefixed bool
+	after    string        // a prefix
 	broken   chan struct{} // closed when a stream takes no more
 
 	mu             sync.Mutex
@@ -31,14 +32,14 @@ type podOutput struct {
 }
 
 func newPodOutput(stdout, stderr io.Writer, prefixed bool) *podOutput {
-	return &podOutput{prefixed: prefixed, broken: make(chan struct{}), stdout: stdout, stderr: stderr}
+	return &podOutput{prefixed: prefixed, after: " ", broken: make(chan struct{}), stdout: stdout, stderr: stderr}
 }
 
 // pod is where a container of the pod writes.
 func (o *podOutput) pod(p *corev1.Pod, _ string) (stdout, stderr io.WriteCloser) {
 	prefix := ""
 	if o.prefixed {
-		prefix = p.Name + " "
+		prefix = p.Name + o.after
 	}
 	return &podStream{o: o, w: o.stdout, prefix: prefix}, &podStream{o: o, w: o.stderr, prefix: prefix}
 }

@@ -28,6 +28,8 @@ type workQueue struct {
 	after  string
 	cron   *job.Cron // nil: one batch, at once
 	state  *state    // nil without --state
+
+	scheduleHold *hold // nil without a schedule
 }
 
 const templateAt = "spec.jobTemplate.spec"
@@ -73,6 +75,7 @@ func (p *planner) queue(o *workload.WorkQueue, f *runFlags) *workQueue {
 		q.deadline = time.Duration(*spec.DeadlineSeconds) * time.Second
 	}
 	policy := spec.ItemPolicy.Queue()
+	policy.Retention = f.retention() // the run itself remembers
 	q.policy = &policy
 	if spec.Schedule != nil {
 		p.schedule(q, o, template, f)
@@ -146,7 +149,7 @@ func (p *planner) runFlags(q *workQueue, o *workload.WorkQueue, template corev1.
 		},
 		sourceFlags: sourceFlags{input: q.source.Input, identity: strings.ToLower(string(q.source.Identity))},
 		parallelism: q.scale.Max, backoffLimit: int(*policy.BackoffLimit),
-		halt: f.halt, retryDead: f.retryDead, watchFlags: f.watchFlags,
+		halt: f.halt, retryDead: f.retryDead, watchFlags: f.watchFlags, keepOrder: f.keepOrder, joblog: f.joblog,
 	}
 	if f.state != "" {
 		q.flags.state = filepath.Join(f.state, q.name)

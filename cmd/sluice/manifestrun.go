@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,6 +50,7 @@ func (m *manifestRun) main(ctx context.Context) error {
 	defer end()
 	killed, kill := context.WithCancel(context.Background())
 	defer kill()
+	unwatch := m.watch.start(ctx, m.out.say)
 	var outcomes []outcome
 	done := make(chan struct{})
 	go func() {
@@ -56,6 +58,7 @@ func (m *manifestRun) main(ctx context.Context) error {
 		outcomes = m.run(ctx, killed)
 	}()
 	interrupted := m.await(done, signals, end, kill)
+	unwatch()
 	m.out.tables(outcomes)
 	switch err := m.out.failure(); {
 	case interrupted:
@@ -101,7 +104,7 @@ func (m *manifestRun) run(ctx, killed context.Context) []outcome {
 	var all sync.WaitGroup
 	jobs, crons := make([]outcome, len(m.jobs)), make([][]outcome, len(m.crons))
 	for i, c := range m.jobs {
-		all.Go(func() { jobs[i] = m.job(ctx, killed, c) })
+		all.Go(func() { jobs[i] = m.job(ctx, killed, c.Controller, c.hold) })
 	}
 	for i, c := range m.crons {
 		all.Go(func() { crons[i] = m.cron(ctx, killed, c) })
@@ -110,10 +113,15 @@ func (m *manifestRun) run(ctx, killed context.Context) []outcome {
 	return slices.Concat(jobs, slices.Concat(crons...))
 }
 
-func (m *manifestRun) job(ctx, killed context.Context, c *job.Controller) outcome {
+// job runs a Job. hold is nil for one that a CronJob has made.
+func (m *manifestRun) job(ctx, killed context.Context, c *job.Controller, hold *hold) outcome {
 	r := &job.Runner{Mark: m.id + "/" + string(c.Job().UID), Output: m.out.pod}
 	defer context.AfterFunc(killed, r.Kill)()
-	j := job.NewLoop(c, &toldPods{Runner: r, out: m.out, ending: make(map[string]bool)}).Run(ctx)
+	loop := job.NewLoop(c, &toldPods{Runner: r, out: m.out, ending: make(map[string]bool)})
+	var pods atomic.Int32
+	loop.Changed = func(j *batchv1.Job, _ []*corev1.Pod) { pods.Store(j.Status.Active + *j.Status.Terminating) }
+	defer hold.add(&held{suspend: loop.Suspend, running: func() bool { return pods.Load() > 0 }})()
+	j := loop.Run(ctx)
 	r.Wait()
 	if failed := job.Condition(j, batchv1.JobFailed); failed != nil {
 		m.out.say("Job %s: %s: %s", j.Name, failed.Reason, failed.Message)
@@ -123,17 +131,20 @@ func (m *manifestRun) job(ctx, killed context.Context, c *job.Controller) outcom
 
 // cron runs a CronJob until ctx ends. Of its Jobs it returns those that its
 // history keeps.
-func (m *manifestRun) cron(ctx, killed context.Context, c *job.Cron) []outcome {
+func (m *manifestRun) cron(ctx, killed context.Context, c plannedCron) []outcome {
 	var mu sync.Mutex
+	var running atomic.Int32
 	kept := make(map[string]outcome) // by the Job's name
 	name := c.CronJob().Name
-	job.RunCron(ctx, c, job.CronRun{
+	loop := job.NewCronLoop(c.Cron, job.CronRun{
 		Run: func(ctx context.Context, j *batchv1.Job) *batchv1.Job {
+			running.Add(1)
+			defer running.Add(-1)
 			one, err := job.New(j, time.Now())
 			if err != nil {
 				panic("sluice: " + err.Error()) // its template was checked with the CronJob
 			}
-			o := m.job(ctx, killed, one)
+			o := m.job(ctx, killed, one, nil)
 			mu.Lock()
 			defer mu.Unlock()
 			kept[j.Name] = o
@@ -150,6 +161,8 @@ func (m *manifestRun) cron(ctx, killed context.Context, c *job.Cron) []outcome {
 			})
 		},
 	})
+	defer c.hold.add(&held{suspend: loop.Suspend, running: func() bool { return running.Load() > 0 }})()
+	loop.Run(ctx)
 	return slices.SortedFunc(maps.Values(kept), func(a, b outcome) int {
 		return cmp.Or(a.job.CreationTimestamp.Compare(b.job.CreationTimestamp.Time), cmp.Compare(a.job.Name, b.job.Name))
 	})

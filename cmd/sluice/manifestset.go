@@ -68,12 +68,11 @@ func (s *queueSet) main(ctx context.Context) (err error) {
 	if s.floor, err = s.flags.floor(); err != nil {
 		return err
 	}
-	defer s.store.Close()
 	if s.orphans, err = proc.Adopt(); err != nil {
-		return errors.Join(err, s.console.Close())
+		return errors.Join(err, s.floor.close())
 	}
 	outcomes, err := s.run(ctx, signals)
-	err = errors.Join(err, s.leave(), s.console.Close())
+	err = errors.Join(err, s.leave(), s.floor.close())
 	s.pods.tables(outcomes)
 	return s.exit(errors.Join(err, s.summaries(os.Stderr)), failedJobs(outcomes))
 }
@@ -140,7 +139,11 @@ func (s *queueSet) run(ctx context.Context, signals <-chan os.Signal) (outcomes 
 	ctx, s.stop = context.WithCancel(ctx)
 	defer s.stop()
 	s.pods = newPodOutput(itemStream{s.console, console.Stdout}, s.console, true)
+	if s.flags.tag {
+		s.pods.after = "\t"
+	}
 	s.work.notice(s.pods.say)
+	defer s.work.watch.start(ctx, s.pods.say)()
 
 	killed, kill := context.WithCancel(context.Background())
 	defer kill()
@@ -267,6 +270,7 @@ func (s *queueSet) batch(ctx context.Context, b *batch) (*result, error) {
 	if err != nil {
 		return nil, usage(err)
 	}
+	defer b.queue.hold.add(&held{running: func() bool { return r.running() > 0 }})()
 	signals := make(chan os.Signal, 4)
 	s.mu.Lock()
 	s.live[r] = signals

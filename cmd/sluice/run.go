@@ -64,6 +64,10 @@ source then. With a schedule, or a CronJob, it goes on until it is interrupted.
 --state keeps a folder DIR/NAME for each WorkQueue; Jobs run anew each time. The
 exit code is 0 when all are Complete and 1 when one has Failed.
 
+suspend: true holds a WorkQueue, a Job, a CronJob or a schedule, as in a cluster,
+and false resumes it. The files are looked at while they run: a suspend that is
+changed counts within a second or so, and nothing else that is.
+
 Exit code: 0 all items done, 1 some dead, 2 bad usage or input and nothing
 started, 3 the store failed, 130 interrupted.`,
 		Example: `  sluice run --glob 'in/*.wav' --output 'out/{/.}.ogg' -- ffmpeg -nostdin -v error -y -i {} {out}

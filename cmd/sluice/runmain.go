@@ -38,17 +38,32 @@ const (
 type floor struct {
 	store   *embedded.Store
 	console *console.Console
+	joblog  *joblog       // nil without --joblog
 	orphans *proc.Orphans // nil where there is one run, whose launcher sees to them
 }
 
 func (f *runFlags) floor() (*floor, error) {
+	var log *joblog
+	if f.joblog != "" {
+		var err error
+		if log, err = newJoblog(f.joblog); err != nil {
+			return nil, err
+		}
+	}
 	store, err := embedded.Start()
 	if err != nil {
-		return nil, &exitError{exitStore, err}
+		return nil, errors.Join(&exitError{exitStore, err}, log.close())
 	}
 	o := console.Standard()
 	o.Tag, o.Lines = f.tag, f.LineBuffer
-	return &floor{store: store, console: console.New(o)}, nil
+	return &floor{store: store, console: console.New(o), joblog: log}, nil
+}
+
+// close tells the first error of what was shown and logged.
+func (f *floor) close() error {
+	err := errors.Join(f.joblog.close(), f.console.Close())
+	f.store.Close()
+	return err
 }
 
 // run is one input that flows through a queue of its own: the workers, and
@@ -87,6 +102,7 @@ type shape struct {
 	seats    *seats                        // shared with other runs; nil: with none
 	items    func(worker string) itemFlags // what it runs; nil: what the flags say
 	halted   func(ending)                  // told when --halt ends the run; may be nil
+	hold     *hold                         // nil: nothing suspends it
 	progress func(console.Snapshot)        // nil: the console shows it
 }
 
@@ -97,9 +113,8 @@ func (r *run) main(ctx context.Context) (err error) {
 	if r.floor, err = r.flags.floor(); err != nil {
 		return err
 	}
-	defer r.store.Close()
 	res, err := r.do(ctx, signals)
-	err = errors.Join(err, r.console.Close())
+	err = errors.Join(err, r.floor.close())
 	if res == nil {
 		return err
 	}
@@ -132,6 +147,7 @@ func (r *run) do(ctx context.Context, signals <-chan os.Signal) (*result, error)
 	defer func() { _ = r.known.close() }()
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer r.hold.add(&held{suspend: func(on bool) { r.suspend(inner, on) }})()
 	if err := r.launch(inner); err != nil {
 		return nil, err
 	}
@@ -178,6 +194,13 @@ func (r *run) open(ctx context.Context) error {
 		_ = r.queue.Close()
 	}
 	return err
+}
+
+// suspend holds back what is ready, or lets it go on.
+func (r *run) suspend(ctx context.Context, on bool) {
+	if err := r.queue.Pause(ctx, on); err != nil {
+		r.end(ending{code: exitStore, err: err, manner: withinGrace})
+	}
 }
 
 // launch makes ready to start workers: none runs yet.

@@ -18,21 +18,16 @@ type sink struct {
 // sink makes the lineup too.
 func (r *run) sink() (console.Sink, error) {
 	s := sink{r.console, r}
-	if !r.flags.keepOrder && r.flags.joblog == "" {
+	if !r.flags.keepOrder && r.joblog == nil {
 		return s, nil
 	}
-	l := &lineup{items: make(map[string]*standing), command: r.command}
-	var err error
+	l := &lineup{items: make(map[string]*standing), command: r.command, log: r.joblog}
 	if r.flags.keepOrder {
+		var err error
 		if l.order, err = console.NewOrder(r.console, ""); err != nil {
 			return nil, err
 		}
 		s.Sink = l.order
-	}
-	if r.flags.joblog != "" {
-		if l.log, err = newJoblog(r.flags.joblog); err != nil {
-			return nil, err
-		}
 	}
 	r.lineup = l
 	return s, nil

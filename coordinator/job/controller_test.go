@@ -319,6 +319,19 @@ func TestEndOfContextDeletesTheJob(t *testing.T) {
 	})
 }
 
+func TestEndOfContextLeavesASuspendedJobAsItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pods := newFakePods(func(int, *corev1.Pod) run { return run{lasts: time.Hour, drain: time.Second} })
+		l := NewLoop(newController(t, manifest(func(s *batchv1.JobSpec) { s.Suspend = new(true) }), time.Now()), pods)
+		ctx, cancel := contextOf(t, time.Hour)
+		defer cancel()
+		j := l.Run(ctx)
+		if got := conditions(j); got != "Suspended:JobSuspended " || j.DeletionTimestamp != nil || j.Status.StartTime != nil || len(pods.starts) > 0 {
+			t.Errorf("%s, deleted %v, begun %v, %d starts; want it suspended and nothing else", got, j.DeletionTimestamp, j.Status.StartTime, len(pods.starts))
+		}
+	})
+}
+
 func TestIndexedPodKnowsItsIndexAndItsPast(t *testing.T) {
 	now := time.Now()
 	c := newController(t, manifest(func(s *batchv1.JobSpec) {

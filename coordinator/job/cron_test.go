@@ -234,7 +234,7 @@ func (w *cronWorld) changed(jobs []*batchv1.Job, _ []Event) {
 	w.names = fmt.Sprint(len(jobs))
 }
 
-func TestRunCron(t *testing.T) {
+func TestCronLoop(t *testing.T) {
 	for _, c := range []struct {
 		says  string
 		spec  func(*batchv1.CronJobSpec)
@@ -262,7 +262,7 @@ func TestRunCron(t *testing.T) {
 						c.spec(s)
 					}
 				}, time.Now())
-				RunCron(ctx, cron, CronRun{Run: w.run, Changed: w.changed})
+				NewCronLoop(cron, CronRun{Run: w.run, Changed: w.changed}).Run(ctx)
 				if got := strings.Join(w.log, "; "); got != c.log {
 					t.Errorf("%s\nwant %s", got, c.log)
 				}
@@ -270,6 +270,37 @@ func TestRunCron(t *testing.T) {
 					t.Errorf("%s Jobs at the end, want %s", w.names, c.jobs)
 				}
 			})
+		})
+	}
+}
+
+func TestASuspendedCronLoopCatchesUpWithinItsDeadline(t *testing.T) {
+	for deadline, want := range map[int64]string{
+		0:    "00:10; 00:35; 00:40", // none: what was missed comes at once
+		3600: "00:10; 00:35; 00:40",
+		60:   "00:10; 00:40",
+	} {
+		synctest.Test(t, func(t *testing.T) { // its clock begins at midnight
+			w := &cronWorld{lasts: time.Minute}
+			ctx, cancel := contextOf(t, 45*time.Minute)
+			defer cancel()
+			loop := NewCronLoop(newCron(t, func(s *batchv1.CronJobSpec) {
+				s.TimeZone = new("UTC")
+				if deadline > 0 {
+					s.StartingDeadlineSeconds = &deadline
+				}
+			}, time.Now()), CronRun{Run: w.run})
+			time.AfterFunc(15*time.Minute, func() { loop.Suspend(true) })
+			time.AfterFunc(35*time.Minute, func() { loop.Suspend(false) })
+			loop.Run(ctx)
+			var began []string
+			for _, line := range w.log {
+				at, _, _ := strings.Cut(line, " ")
+				began = append(began, at)
+			}
+			if got := strings.Join(began, "; "); got != want {
+				t.Errorf("deadline %d: Jobs began at %s, want %s", deadline, got, want)
+			}
 		})
 	}
 }

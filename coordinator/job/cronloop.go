@@ -8,7 +8,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 )
 
-// CronRun is what RunCron needs of the world.
+// CronRun is what a CronLoop needs of the world.
 type CronRun struct {
 	// Run runs a Job until it has finished, or until ctx ends and its pods with
 	// it, and returns it. Job by Job it is called in a goroutine of its own.
@@ -24,9 +24,26 @@ type cronJob struct {
 	cancel context.CancelFunc
 }
 
-// RunCron runs a CronJob until ctx ends, and then ends its Jobs and waits for
+// CronLoop carries out what a Cron decides.
+type CronLoop struct {
+	c     *Cron
+	do    CronRun
+	inbox inbox
+}
+
+// NewCronLoop takes over the Cron.
+func NewCronLoop(c *Cron, do CronRun) *CronLoop {
+	return &CronLoop{c: c, do: do, inbox: newInbox()}
+}
+
+// Suspend holds back further Jobs, or lets them come again: at once where one
+// was missed, unless startingDeadlineSeconds has passed. Those that run go on.
+// It may be called at any time, from any goroutine.
+func (l *CronLoop) Suspend(on bool) { l.inbox.post(func() { l.c.Suspend(on) }) }
+
+// Run runs the CronJob until ctx ends, and then ends its Jobs and waits for
 // them.
-func RunCron(ctx context.Context, c *Cron, r CronRun) {
+func (l *CronLoop) Run(ctx context.Context) {
 	var (
 		jobs    []cronJob
 		ended   = make(chan *batchv1.Job)
@@ -35,29 +52,23 @@ func RunCron(ctx context.Context, c *Cron, r CronRun) {
 	)
 	defer timer.Stop()
 	for ctx.Err() == nil {
+		l.inbox.open()
 		now := time.Now()
 		var next time.Time
 		jobs, next = unexpired(jobs, now)
-		a := c.Sync(now, views(jobs))
-		for _, name := range a.Delete {
-			jobs = slices.DeleteFunc(jobs, func(j cronJob) bool {
-				if j.Name == name {
-					j.cancel()
-				}
-				return j.Name == name
-			})
-		}
+		a := l.c.Sync(now, views(jobs))
+		jobs = without(jobs, a.Delete)
 		if a.Start != nil {
 			one, stop := context.WithCancel(ctx)
 			jobs = append(jobs, cronJob{a.Start, stop})
 			running++
 			go func() {
 				defer stop()
-				ended <- r.Run(one, a.Start.DeepCopy())
+				ended <- l.do.Run(one, a.Start.DeepCopy())
 			}()
 		}
-		if r.Changed != nil {
-			r.Changed(views(jobs), a.Events)
+		if l.do.Changed != nil {
+			l.do.Changed(views(jobs), a.Events)
 		}
 		if next.IsZero() || !a.Next.IsZero() && a.Next.Before(next) {
 			next = a.Next
@@ -69,6 +80,7 @@ func RunCron(ctx context.Context, c *Cron, r CronRun) {
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
+		case <-l.inbox.kick:
 		case j := <-ended:
 			running--
 			for i := range jobs {
@@ -81,6 +93,17 @@ func RunCron(ctx context.Context, c *Cron, r CronRun) {
 	for range running {
 		<-ended
 	}
+}
+
+// without ends and forgets the Jobs of these names.
+func without(jobs []cronJob, names []string) []cronJob {
+	return slices.DeleteFunc(jobs, func(j cronJob) bool {
+		gone := slices.Contains(names, j.Name)
+		if gone {
+			j.cancel()
+		}
+		return gone
+	})
 }
 
 func views(jobs []cronJob) []*batchv1.Job {

@@ -5,7 +5,7 @@
 //     is pure: it knows no process, and the time is what it is told.
 //   - Runner runs a pod: the commands of its containers as process groups.
 //   - Loop brings the two together.
-//   - Cron decides when a CronJob makes a Job, and which old ones go; RunCron
+//   - Cron decides when a CronJob makes a Job, and which old ones go; CronLoop
 //     is the loop around it.
 //
 // Where this package and the controllers differ it is a fault here, but for

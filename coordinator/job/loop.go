@@ -2,7 +2,6 @@ package job
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -24,25 +23,24 @@ type Loop struct {
 	// never two at once. Both are its own.
 	Changed func(*batchv1.Job, []*corev1.Pod)
 
-	c    *Controller
-	pods Pods
-	kick chan struct{}
-
-	mu    sync.Mutex
-	inbox []func() // what has happened since the last decision
+	c     *Controller
+	pods  Pods
+	inbox inbox
 }
 
 // NewLoop takes over the controller.
 func NewLoop(c *Controller, pods Pods) *Loop {
-	return &Loop{c: c, pods: pods, kick: make(chan struct{}, 1)}
+	return &Loop{c: c, pods: pods, inbox: newInbox()}
 }
 
-// Suspend ends the Job's pods and holds it, or lets it go on.
-func (l *Loop) Suspend(on bool) { l.post(func() { l.c.Suspend(on) }) }
+// Suspend ends the Job's pods and holds it, or lets it go on. It may be called
+// at any time, from any goroutine.
+func (l *Loop) Suspend(on bool) { l.inbox.post(func() { l.c.Suspend(on) }) }
 
 // Run runs the Job until it has finished and its pods have ended, and returns
 // it. The end of ctx deletes the Job: its pods are told to end and waited for;
-// then it is returned unfinished.
+// then it is returned unfinished. One that is suspended and has no pods is
+// returned as it is, since nothing of it has to end.
 func (l *Loop) Run(ctx context.Context) *batchv1.Job {
 	done := ctx.Done()
 	timer := time.NewTimer(0)
@@ -57,44 +55,31 @@ func (l *Loop) Run(ctx context.Context) *batchv1.Job {
 			timer.Reset(time.Until(a.Next))
 		}
 		select {
-		case <-l.kick:
+		case <-l.inbox.kick:
 		case <-timer.C:
 		case <-done:
 			done = nil
+			if l.c.suspended() && len(l.c.live) == 0 {
+				return l.c.Job()
+			}
 			l.c.Delete(time.Now())
 		}
 	}
 }
 
 func (l *Loop) step() Actions {
-	l.mu.Lock()
-	news := l.inbox
-	l.inbox = nil
-	l.mu.Unlock()
-	for _, happened := range news {
-		happened()
-	}
+	l.inbox.open()
 	a := l.c.Sync(time.Now())
 	for _, name := range a.End {
 		l.pods.End(name)
 	}
 	for _, pod := range a.Start {
 		l.pods.Start(pod, func(s corev1.PodStatus) {
-			l.post(func() { l.c.Observe(time.Now(), pod.Name, s) })
+			l.inbox.post(func() { l.c.Observe(time.Now(), pod.Name, s) })
 		})
 	}
 	if l.Changed != nil {
 		l.Changed(l.c.Job(), l.c.Pods())
 	}
 	return a
-}
-
-func (l *Loop) post(happened func()) {
-	l.mu.Lock()
-	l.inbox = append(l.inbox, happened)
-	l.mu.Unlock()
-	select {
-	case l.kick <- struct{}{}:
-	default: // it will look anyway
-	}
 }

@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 
 	"sluice.dev/internal/plain"
 )
@@ -13,11 +14,7 @@ func (c *Console) Item(h ItemHead) Group {
 	c.screen.busy = true
 	c.screen.Unlock()
 	g := &group{c: c}
-	if c.tag {
-		name := h.Arg
-		if name == "" {
-			name = h.ID
-		}
+	if name := cmp.Or(h.Arg, h.ID); c.tag && name != "" {
 		g.tag = append([]byte(plain.Text(name)), '\t')
 	}
 	return g
