@@ -72,13 +72,12 @@ func (l *leader) answer(to string, id uint64, verb byte, text []byte) {
 	if err != nil {
 		o = out{to: to, status: refused, text: encode(refusalOf(err))}
 	}
-	o.id, o.once = id, verb == askEnqueue || verb >= askLeave && !looks(verb)
+	o.id, o.once = id, verb == askEnqueue || verb == askLeave
 	l.pending[id] = struct{}{}
 	l.outs = append(l.outs, o)
 }
 
-// control answers what is asked now and then. What changes the queue and
-// cannot be asked twice has its answer kept.
+// control answers what is asked now and then.
 func (l *leader) control(id uint64, verb byte, text []byte) ([]byte, error) {
 	var c control
 	if err := json.Unmarshal(text, &c); err != nil {
@@ -99,20 +98,33 @@ func (l *leader) control(id uint64, verb byte, text []byte) ([]byte, error) {
 		o.Workers = l.m.Workers()
 	default:
 		l.strict = true
-		if text, ok := l.m.Answered(id); ok {
-			return text, nil
-		}
-		before := l.m.Pending()
-		if err := l.change(verb, &c, &o); err != nil {
-			return nil, err
-		}
-		out := encode(o)
-		if l.m.Pending() > before && (verb == askBatch || verb == askChange || verb == askExpire) {
-			l.m.Answer(id, out)
-		}
-		return out, nil
+		return l.changeOnce(id, verb, &c)
 	}
 	return encode(o), nil
+}
+
+// changeOnce changes the queue, whichever leader is asked and however often. The
+// answer is stored with what was decided, refusals too: what was refused must
+// not be done when its client has gone on. A worker that may not leave asks
+// again in any case, and often.
+func (l *leader) changeOnce(id uint64, verb byte, c *control) ([]byte, error) {
+	if text, again := l.m.Answered(id); again {
+		var o outcome
+		if err := json.Unmarshal(text, &o); err != nil {
+			return nil, fmt.Errorf("the answer that was kept: %w", err)
+		}
+		return text, o.Refused.err()
+	}
+	var o outcome
+	err := l.change(verb, c, &o)
+	if err != nil {
+		o = outcome{Refused: refusalOf(err)}
+	}
+	text := encode(o)
+	if verb != askLeave || o.Yes {
+		l.m.Answer(id, text)
+	}
+	return text, err
 }
 
 func (l *leader) change(verb byte, c *control, o *outcome) (err error) {

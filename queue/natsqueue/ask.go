@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -34,7 +35,7 @@ func (d *Driver) ask(ctx context.Context, verb byte, body []byte) ([]byte, error
 	if d.ctx.Err() != nil {
 		return nil, errClosed
 	}
-	t := &try{d: d, id: newID(), verb: verb, body: body, resend: firstResend, heard: time.Now()}
+	t := &try{d: d, id: newID(), verb: verb, body: body, resend: firstResend, heard: time.Now(), before: d.nc.LastError()}
 	replies := d.calls.begin(t.id)
 	defer d.calls.end(t.id)
 	timer := time.NewTimer(t.send())
@@ -46,11 +47,11 @@ func (d *Driver) ask(ctx context.Context, verb byte, body []byte) ([]byte, error
 		}
 		select {
 		case r := <-replies:
+			if d.hooks.asked != nil && (r.status == answered || r.status == refused) {
+				d.hooks.asked(func() { t.send() })
+			}
 			switch r.status {
 			case answered:
-				if d.hooks.asked != nil {
-					d.hooks.asked(func() { t.send() })
-				}
 				return r.text, nil
 			case refused:
 				return nil, readError(r.text)
@@ -86,7 +87,7 @@ func (d *Driver) ask(ctx context.Context, verb byte, body []byte) ([]byte, error
 		}
 		if quiet := time.Since(t.heard); quiet > giveUp || quiet > giveUpAlone && !d.nc.IsConnected() {
 			return nil, t.unanswered(fmt.Errorf("%w: no leader of queue %s answers", queue.ErrUnavailable, d.o.Queue))
-		} else if err := d.forbidden(); err != nil && quiet > silence {
+		} else if err := t.denied(quiet); err != nil {
 			return nil, err
 		} else if quiet > silence && t.standing == nil {
 			t.standing = d.stand(true, looks(t.verb))
@@ -117,6 +118,20 @@ type try struct {
 	wait     time.Duration // after an election that was lost
 	standing *election
 	last     error
+	before   error // of the connection
+}
+
+// denied tells whether the server denies this client's questions: at once if it
+// has said so since this one, and when nobody answers for long if it ever has,
+// for it says of a subscription only once that it is denied.
+func (t *try) denied(quiet time.Duration) error {
+	if quiet > silence {
+		return t.d.login().denial()
+	}
+	if err := t.d.nc.LastError(); !errors.Is(err, t.before) { // each denial is an error of its own
+		return denial(err, strconv.Quote(t.d.name.ask))
+	}
+	return nil
 }
 
 // send sends the question, and returns when it is to be sent again.

@@ -35,6 +35,7 @@ type outcome struct {
 	Count   int                `json:"count,omitempty"`
 	Yes     bool               `json:"yes,omitempty"`
 	Errors  []*refusal         `json:"errors,omitempty"`
+	Refused *refusal           `json:"refused,omitempty"` // in an answer that is kept
 }
 
 // encode is plain data in JSON.

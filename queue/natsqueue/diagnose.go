@@ -21,16 +21,17 @@ const asking = 5 * time.Second
 // when. It changes nothing and takes about two seconds. Its error is for a
 // store that cannot be reached.
 func Diagnose(ctx context.Context, url string) ([]queue.Finding, error) {
-	p, err := parseURL(url)
-	if err != nil {
-		return nil, err
-	}
+	return DiagnoseMonitored(ctx, url, nil)
+}
+
+// diagnose diagnoses the store of a URL, with some pages of settings.
+func (p *place) diagnose(ctx context.Context, pages []string) ([]queue.Finding, error) {
 	nc, err := p.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer nc.Close()
-	out, err := DiagnoseConn(ctx, nc, p.prefix, p.replicas)
+	out, err := diagnose(ctx, nc, p.prefix, p.replicas, pages)
 	if err != nil {
 		return nil, p.wrap(err)
 	}
@@ -40,11 +41,15 @@ func Diagnose(ctx context.Context, url string) ([]queue.Finding, error) {
 // DiagnoseConn is Diagnose for a connection, and the prefix and the replicas of
 // Options.
 func DiagnoseConn(ctx context.Context, nc *nats.Conn, prefix string, replicas int) ([]queue.Finding, error) {
+	return diagnose(ctx, nc, prefix, replicas, nil)
+}
+
+func diagnose(ctx context.Context, nc *nats.Conn, prefix string, replicas int, pages []string) ([]queue.Finding, error) {
 	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(asking))
 	if err != nil {
 		return nil, err
 	}
-	x := &exam{nc: nc, js: js, replicas: max(replicas, 1)}
+	x := &exam{nc: nc, js: js, login: login{nc, cmp.Or(prefix, DefaultPrefix) + "."}, replicas: max(replicas, 1)}
 	account, err := x.account(ctx)
 	if err != nil {
 		return nil, err
@@ -54,6 +59,11 @@ func DiagnoseConn(ctx context.Context, nc *nats.Conn, prefix string, replicas in
 	}
 	if err := x.askServers(ctx); err != nil {
 		return nil, err
+	}
+	for _, page := range pages {
+		if err := x.askMonitor(ctx, page); err != nil {
+			return nil, err
+		}
 	}
 	if err := x.list(ctx, cmp.Or(prefix, DefaultPrefix)+"="); err != nil {
 		return nil, err
@@ -72,12 +82,14 @@ func DiagnoseConn(ctx context.Context, nc *nats.Conn, prefix string, replicas in
 type exam struct {
 	nc       *nats.Conn
 	js       jetstream.JetStream
+	login    login
 	replicas int // that new queues are to have
 
-	servers  []settings              // of those that told
-	streams  []*jetstream.StreamInfo // of our queues
-	denied   error                   // the streams may not be listed
-	findings []queue.Finding
+	servers   []settings              // of those that told
+	monitored int                     // of them, at their monitoring ports
+	streams   []*jetstream.StreamInfo // of our queues
+	denied    error                   // the streams may not be listed
+	findings  []queue.Finding
 }
 
 func (x *exam) add(check string, v queue.Verdict, detail string) {
@@ -92,7 +104,7 @@ func (x *exam) judge(check string, by func() (queue.Verdict, string)) {
 // account finds what JetStream gives to the account. An error of the
 // connection is one; that JetStream is off, or may not be asked, is a finding.
 func (x *exam) account(ctx context.Context) (queue.Finding, error) {
-	info, err := x.js.AccountInfo(ctx)
+	info, err := heed(ctx, x.login, x.js.AccountInfo)
 	finding := func(v queue.Verdict, detail string) (queue.Finding, error) {
 		return queue.Finding{Check: "disk", Verdict: v, Detail: detail}, nil
 	}
@@ -101,7 +113,7 @@ func (x *exam) account(ctx context.Context) (queue.Finding, error) {
 		return finding(queue.VerdictFault, "JetStream is off for the login's account, so that nothing can be kept: its operator enables it")
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
 		return finding(queue.VerdictFault, "JetStream is off, so that nothing can be kept: start nats-server with --jetstream and a --store_dir")
-	case x.forbidden(ctx, err):
+	case errors.Is(err, nats.ErrPermissionViolation):
 		return finding(queue.VerdictUnknown, "the login may not ask for the account's limits ($JS.API.INFO)")
 	case err != nil:
 		return queue.Finding{}, fmt.Errorf("%w: %w", queue.ErrUnavailable, err)
@@ -132,24 +144,20 @@ func (x *exam) account(ctx context.Context) (queue.Finding, error) {
 	return finding(queue.VerdictOK, has+", without a limit but the server's own")
 }
 
-// forbidden tells whether an error is the server's refusal: a question that a
-// login may not ask gets no answer, and the refusal comes beside it.
-func (x *exam) forbidden(ctx context.Context, err error) bool {
-	return err != nil && ctx.Err() == nil && errors.Is(x.nc.LastError(), nats.ErrPermissionViolation)
-}
-
 // list finds the streams of our queues.
 func (x *exam) list(ctx context.Context, prefix string) error {
 	limited, cancel := context.WithTimeout(ctx, asking)
 	defer cancel()
-	all := x.js.ListStreams(limited)
-	for info := range all.Info() {
-		if strings.HasPrefix(info.Config.Name, prefix) {
-			x.streams = append(x.streams, info)
+	streams, err := heed(limited, x.login, func(ctx context.Context) (out []*jetstream.StreamInfo, err error) {
+		all := x.js.ListStreams(ctx)
+		for info := range all.Info() {
+			if strings.HasPrefix(info.Config.Name, prefix) {
+				out = append(out, info)
+			}
 		}
-	}
-	err := all.Err()
-	if x.forbidden(ctx, err) {
+		return out, all.Err()
+	})
+	if x.streams = streams; errors.Is(err, nats.ErrPermissionViolation) {
 		x.denied, err = err, nil
 	}
 	if err != nil {
@@ -170,7 +178,7 @@ func (x *exam) now(ctx context.Context) (time.Time, error) {
 		}
 		return s.CachedInfo().TimeStamp, nil
 	}
-	if len(x.servers) == 1 {
+	if len(x.servers) == 1 && x.monitored == 0 {
 		all, err := askSettings(ctx, x.nc, 1)
 		if err == nil && len(all) == 1 {
 			return all[0].Now, nil

@@ -24,13 +24,16 @@ func (x *exam) clustered() bool { return x.nc.ConnectedClusterName() != "" }
 func (x *exam) durability() (queue.Verdict, string) {
 	if len(x.servers) == 0 {
 		return queue.VerdictUnknown, "only the server's operator knows its sync_interval: unless it is always, a crashed host loses what was acknowledged in the last 2 minutes, the default; " +
-			"an account that imports " + SettingsSubject + " from the system account is told"
+			"its monitoring port tells (--monitor http://HOST:8222), and so does " + SettingsSubject + " to an account that imports it from the system account"
 	}
 	longest, lax := time.Duration(0), ""
 	for _, s := range x.servers {
 		if c := s.JetStream.Config; !c.SyncAlways && c.SyncInterval >= longest {
 			longest, lax = c.SyncInterval, s.Name
 		}
+	}
+	if keep := x.keepers(); lax == "" && len(x.servers) < keep {
+		return queue.VerdictUnknown, fmt.Sprintf("sync_interval always, as %s; a queue is kept by %d of the cluster's: the monitoring ports of the others tell of them (--monitor, once for each)", told(len(x.servers)), keep)
 	}
 	if lax == "" {
 		return queue.VerdictOK, fmt.Sprintf("sync_interval always, as %s: neither a killed server nor a crashed host loses what was acknowledged", told(len(x.servers)))
@@ -41,6 +44,20 @@ func (x *exam) durability() (queue.Verdict, string) {
 	}
 	return queue.VerdictWarn, fmt.Sprintf("sync_interval %s (%s): a killed server loses nothing; %s loses up to the last %s of what was acknowledged: set jetstream { sync_interval: always }",
 		longest, lax, alone, longest)
+}
+
+// keepers is how many servers must have told before all that keep a queue may be
+// taken to have: of a cluster all tell who may ask for that, but for what they
+// tell at their monitoring ports.
+func (x *exam) keepers() int {
+	if !x.clustered() || x.monitored < len(x.servers) {
+		return 0
+	}
+	n := x.replicas
+	for _, s := range x.streams {
+		n = max(n, s.Config.Replicas)
+	}
+	return n
 }
 
 func told(servers int) string {

@@ -20,7 +20,11 @@ const quietFor = 300 * time.Millisecond
 
 // settings are what a server says of itself.
 type settings struct {
-	Name      string    `json:"server_name"`
+	ID      string `json:"server_id"`
+	Name    string `json:"server_name"`
+	Cluster struct {
+		Name string `json:"name"`
+	} `json:"cluster"`
 	Now       time.Time `json:"now"`
 	JetStream struct {
 		Config *struct {

@@ -19,9 +19,9 @@ import (
 
 // found checks that each finding begins with what is wanted, where * stands for
 // anything.
-func found(t *testing.T, url string, want map[string]string) {
+func found(t *testing.T, url string, want map[string]string, monitors ...string) {
 	t.Helper()
-	list, err := natsqueue.Diagnose(t.Context(), url)
+	list, err := natsqueue.DiagnoseMonitored(t.Context(), url, monitors)
 	if err != nil {
 		t.Fatal(err)
 	}

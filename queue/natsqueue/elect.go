@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"sluice.dev/queue/natsqueue/internal/bin"
@@ -83,12 +84,17 @@ func (d *Driver) elect(impatient, looks bool) (*leader, error) {
 		l.leave()
 		return nil, nil
 	}
-	ack, err := d.js.Publish(ctx, d.name.log+kindLead, w.B,
-		jetstream.WithExpectLastSequence(l.log.last), jetstream.WithRetryAttempts(0))
+	ack, err := heed(ctx, d.login(), func(ctx context.Context) (*jetstream.PubAck, error) {
+		return d.js.Publish(ctx, d.name.log+kindLead, w.B,
+			jetstream.WithExpectLastSequence(l.log.last), jetstream.WithRetryAttempts(0))
+	})
 	if err != nil {
 		l.leave()
 		if wrongSequence(err) {
 			return nil, nil
+		}
+		if errors.Is(err, nats.ErrPermissionViolation) && s.CachedInfo().State.Msgs > 0 {
+			return nil, errors.New(err.Error()) // it passes if one leads who may, as one did before
 		}
 		return nil, err
 	}
@@ -103,7 +109,7 @@ func (d *Driver) elect(impatient, looks bool) (*leader, error) {
 // newerLead tells whether another was elected since the last look: that one
 // gets its time before it is called silent.
 func (d *Driver) newerLead(ctx context.Context) (bool, error) {
-	m, err := patiently(ctx, d.forbidden, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+	m, err := patiently(ctx, d.login(), func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 		s, err := d.js.Stream(ctx, d.name.stream)
 		if err != nil {
 			return nil, err

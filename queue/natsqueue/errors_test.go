@@ -110,16 +110,84 @@ func TestALoginWithoutPermission(t *testing.T) {
 	t.Parallel()
 	url := natstest.Start(t, `authorization { users: [
 		{user: none, password: p, permissions: {publish: ["other.>"], subscribe: ["_INBOX.>"]}},
+		{user: deaf, password: p, permissions: {subscribe: ["sluice.>"]}},
 		{user: half, password: p, permissions: {publish: ["$JS.API.>"], subscribe: ["_INBOX.>"]}},
+		{user: client, password: p, permissions: {publish: ["$JS.API.>", "sluice.*.ask"]}},
 	] }`).URL()
-	login := func(user string) string { return strings.Replace(url, "nats://", "nats://"+user+":p@", 1) }
-	began := time.Now()
-	_, err := natsqueue.New(t.Context(), connect(t, login("none")), natsqueue.Options{Queue: "q"})
-	wantError(t, err, "permission", "$JS.API.STREAM.INFO.sluice=q")
-	_, err = open(t, login("half"), natsqueue.Options{Queue: "q"}).Depth(t.Context())
-	wantError(t, err, "permission", "sluice.q.ask")
-	if took := time.Since(began); took > 15*time.Second {
-		t.Errorf("that took %s", took)
+	depth := func(d *natsqueue.Driver) error { _, err := d.Depth(t.Context()); return err }
+	add := func(d *natsqueue.Driver) error {
+		_, err := d.Enqueue(t.Context(), []queue.Item{{ID: "a"}})
+		return err
+	}
+	for user, test := range map[string]struct {
+		denied string
+		ask    func(d *natsqueue.Driver) error
+	}{
+		"none":   {"$JS.API.STREAM.INFO.sluice=q", nil},
+		"deaf":   {`Subscription to "_INBOX.`, nil},
+		"half":   {`"sluice.q.ask"`, depth},
+		"client": {`"sluice.q.log.lead"`, add},
+	} {
+		t.Run(user, func(t *testing.T) {
+			t.Parallel()
+			nc := connect(t, strings.Replace(url, "nats://", "nats://"+user+":p@", 1))
+			began := time.Now()
+			d, err := natsqueue.New(t.Context(), nc, natsqueue.Options{Queue: "q"})
+			if test.ask != nil && err == nil {
+				defer d.Close()
+				began, err = time.Now(), test.ask(d)
+			}
+			wantError(t, err, "permission", test.denied)
+			// Sooner than a leader that does not answer is given up.
+			if took := time.Since(began); took > 2*time.Second {
+				t.Errorf("that took %s", took)
+			} else {
+				t.Logf("after %s", took)
+			}
+		})
+	}
+}
+
+// A login that may ask and not lead waits for one that may.
+func TestALoginThatMayNotLead(t *testing.T) {
+	t.Parallel()
+	url := natstest.Start(t, `authorization { users: [
+		{user: owner, password: p}
+		{user: client, password: p, permissions: {publish: ["$JS.API.>", "sluice.*.ask"]}},
+	] }`).URL()
+	login := func(user string) *natsqueue.Driver {
+		return open(t, strings.Replace(url, "nats://", "nats://"+user+":p@", 1), natsqueue.Options{Queue: "q"})
+	}
+	first, next, client := login("owner"), login("owner"), login("client")
+	if _, err := first.Enqueue(t.Context(), []queue.Item{{ID: "a"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	stood := make(chan struct{}, 100)
+	client.Hook(func(at string) bool {
+		if at == "standing" {
+			stood <- struct{}{}
+		}
+		return false
+	}, 0)
+	done := make(chan error)
+	go func() {
+		depth, err := client.Depth(t.Context())
+		if err == nil && depth.Ready != 1 {
+			err = fmt.Errorf("depth %+v", depth)
+		}
+		done <- err
+	}()
+	for range 2 { // the first election has failed when it stands for another
+		<-stood
+	}
+	if _, err := next.Depth(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -30,16 +30,19 @@ type loader struct {
 	whole bool   // the snapshot was read to its end
 	parts gather
 	held  [][]byte // facts from after the snapshot's beginning and before its end
-	bytes int      // of facts
+	bytes int      // of facts since the snapshot
+	size  int      // of the snapshot
 }
 
 // load reads the newest whole snapshot and what was decided after it, up to a
 // sequence number.
 func (l *leader) load(ctx context.Context, upto uint64) error {
-	from, err := l.lastMark(ctx)
+	from, items, err := l.lastMark(ctx)
 	if err != nil {
 		return err
 	}
+	// A damaged number asks for no more room than the log can fill.
+	l.m.Expect(int(min(items, l.stream.CachedInfo().State.Bytes/leastItem)))
 	r := &loader{m: l.m, from: from, whole: from == 0}
 	c, err := l.consumer(ctx, max(from, 1))
 	if err != nil {
@@ -72,7 +75,7 @@ func (l *leader) load(ctx context.Context, upto uint64) error {
 	if !r.whole {
 		return fmt.Errorf("snapshot from record %d has no end", from)
 	}
-	l.logged = r.bytes
+	l.logged, l.snapshot.size = r.bytes, r.size
 	return nil
 }
 
@@ -82,7 +85,7 @@ func (l *leader) load(ctx context.Context, upto uint64) error {
 func (l *leader) consumer(ctx context.Context, from uint64) (jetstream.Consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*patience)
 	defer cancel()
-	return patiently(ctx, l.d.forbidden, func(ctx context.Context) (jetstream.Consumer, error) {
+	return patiently(ctx, l.d.login(), func(ctx context.Context) (jetstream.Consumer, error) {
 		return l.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
 			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from, InactiveThreshold: patience,
 		})
@@ -101,30 +104,36 @@ func (l *leader) dismiss(c jetstream.Consumer) {
 	_ = l.stream.DeleteConsumer(ctx, info.Name) // or it goes by itself
 }
 
-// lastMark is where the newest whole snapshot begins, 0 if there is none. A mark
-// is written when all before it is stored, and alone: one that stands in the
-// log is true.
-func (l *leader) lastMark(ctx context.Context) (uint64, error) {
+// leastItem is how many bytes of a log an item takes at the least.
+const leastItem = 32
+
+// lastMark is where the newest whole snapshot begins, 0 if there is none, and
+// about how many items it has. A mark is written when all before it is stored,
+// and alone: one that stands in the log is true.
+func (l *leader) lastMark(ctx context.Context) (from, items uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	m, err := patiently(ctx, l.d.forbidden, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+	m, err := patiently(ctx, l.d.login(), func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 		return l.stream.GetLastMsgForSubject(ctx, l.d.name.log+kindMark)
 	})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return 0, nil
+		return 0, 0, nil
 	} else if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	r := bin.NewReader(m.Data)
 	if f := r.Byte(); f != logFormat {
-		return 0, errFormat(m.Sequence, f)
+		return 0, 0, errFormat(m.Sequence, f)
 	}
 	r.Uint()
-	from := r.Uint()
+	from = r.Uint()
 	if r.Err() != nil || from == 0 || from >= m.Sequence {
-		return 0, fmt.Errorf("mark %d is damaged", m.Sequence)
+		return 0, 0, fmt.Errorf("mark %d is damaged", m.Sequence)
 	}
-	return from, nil
+	if text, _ := new(gather).add(r); len(text) > 0 { // those of earlier versions do not say
+		items = bin.NewReader(text).Uint()
+	}
+	return from, items, nil
 }
 
 // read reads a record. It counts only if its epoch is the current one and
@@ -162,6 +171,7 @@ func (r *loader) read(seq uint64, kind string, data []byte) error {
 		if b.Uint() != r.from || r.whole {
 			return nil // of a snapshot that was never finished
 		}
+		r.size += len(data)
 		if text, whole := r.parts.add(b); whole {
 			return r.m.Replay(text)
 		}

@@ -23,11 +23,15 @@ const (
 	errOffline   = 10118
 )
 
-// patiently asks JetStream something until it is answered or ctx ends. A
-// cluster that elects a leader drops what it is asked in silence, and never
-// comes back to it; so does a server that denies the question, which denied then
-// tells. The question must be one that may be asked twice.
-func patiently[T any](ctx context.Context, denied func() error, question func(context.Context) (T, error)) (T, error) {
+// patiently asks JetStream something until it is answered or denied, or ctx
+// ends. A cluster that elects a leader drops what it is asked in silence, and
+// never comes back to it. The question must be one that may be asked twice.
+func patiently[T any](ctx context.Context, g login, question func(context.Context) (T, error)) (T, error) {
+	return heed(ctx, g, func(ctx context.Context) (T, error) { return repeatedly(ctx, question) })
+}
+
+// repeatedly asks until the answer does not pass.
+func repeatedly[T any](ctx context.Context, question func(context.Context) (T, error)) (T, error) {
 	type answer struct {
 		value T
 		err   error
@@ -56,9 +60,6 @@ func patiently[T any](ctx context.Context, denied func() error, question func(co
 					return last.value, last.err
 				}
 			case <-again.C:
-				if err := denied(); err != nil {
-					return last.value, err
-				}
 				break wait
 			case <-ctx.Done():
 				if last.err == nil || errors.Is(ctx.Err(), context.Canceled) {

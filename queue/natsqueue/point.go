@@ -3,7 +3,7 @@ package natsqueue
 // hooks are what a test does to a driver.
 type hooks struct {
 	point    func(name string) bool // at a named point: whether to fail there
-	snapshot int                    // instead of snapshotLeast
+	snapshot int                    // after so many bytes of facts
 	parked   func()                 // when the leader knows that this client waits
 	asked    func(again func())     // a question that was answered, and could come again
 }
@@ -12,9 +12,11 @@ type hooks struct {
 // that was killed.
 func (d *Driver) point(name string) bool { return d.hooks.point != nil && d.hooks.point(name) }
 
-func (d *Driver) snapshotLeast() int {
+// snapshotAfter is after how many bytes of facts a snapshot is written, where the
+// last one has a size.
+func (d *Driver) snapshotAfter(size int) int {
 	if d.hooks.snapshot > 0 {
 		return d.hooks.snapshot
 	}
-	return snapshotLeast
+	return max(snapshotLeast, 2*size)
 }

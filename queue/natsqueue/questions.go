@@ -63,8 +63,8 @@ func (l *leader) take(m *nats.Msg) {
 
 // recent is the answers that left a short while ago. A question that was sent
 // again and comes late gets its answer once more: it must not happen anew, after
-// whatever its client has done since. Across a change of leaders the machine
-// keeps what matters, and the numbers of exchanges are kept in any case.
+// whatever its client has done since. Answers to changes and the numbers of
+// exchanges are kept in the log, whoever leads.
 type recent struct {
 	answers map[uint64]out
 	order   []stamp

@@ -5,11 +5,17 @@ import (
 	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"sluice.dev/queue/natsqueue/internal/bin"
 )
 
 // A snapshot is written when the facts since the last one are larger than
 // this, and than twice that one.
 const snapshotLeast = 8 << 20
+
+// chunkSlack is how much longer than it should be a chunk of whole facts may be
+// and still be one record.
+const chunkSlack = 4 << 10
 
 // snapshot is one that is being written.
 type snapshot struct {
@@ -38,13 +44,14 @@ func (l *leader) snap(beside context.Context) bool {
 		return true
 	case len(l.under) >= window:
 		return true
-	case len(s.chunks) == 0 && l.logged > max(l.d.snapshotLeast(), 2*s.size):
+	case len(s.chunks) == 0 && l.logged > l.d.snapshotAfter(s.size):
 		s.from, s.size, l.logged = l.log.last+1, 0, 0
-		s.chunks = slices.Collect(l.m.Snapshot(l.log.size))
+		s.chunks = slices.Collect(l.m.Snapshot(max(l.log.size-chunkSlack, leastPart)))
 	case len(s.chunks) == 0:
 		return true
 	}
 	chunk := s.chunks[0]
+	s.chunks[0] = nil // what is sent is not kept until the last one is
 	s.chunks, s.size = s.chunks[1:], s.size+len(chunk)
 	if !l.commit(kindChunk, s.from, chunk, nil) || l.d.point("inside a snapshot") {
 		return false
@@ -63,7 +70,9 @@ func (l *leader) mark() bool {
 		s.marking = false
 	default:
 		s.marked = true
-		return l.commit(kindMark, s.from, nil, nil)
+		var items bin.Writer // for whom it is to make room
+		items.Uint(uint64(l.m.Depth().Total()))
+		return l.commit(kindMark, s.from, items.B, nil)
 	}
 	return true
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -34,7 +33,7 @@ func (d *Driver) checkStream(ctx context.Context) error {
 // forbids the question.
 func (d *Driver) explain(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		if no := d.forbidden(); no != nil {
+		if no := d.login().denial(); no != nil {
 			return no
 		}
 	}
@@ -43,7 +42,7 @@ func (d *Driver) explain(err error) error {
 
 // stream is the queue's stream with what the server says of it now.
 func (d *Driver) stream(ctx context.Context) (jetstream.Stream, error) {
-	s, err := patiently(ctx, d.forbidden, func(ctx context.Context) (jetstream.Stream, error) { return d.js.Stream(ctx, d.name.stream) })
+	s, err := patiently(ctx, d.login(), func(ctx context.Context) (jetstream.Stream, error) { return d.js.Stream(ctx, d.name.stream) })
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +63,7 @@ func (d *Driver) create(ctx context.Context) (jetstream.Stream, error) {
 		// was stopped before a drop finds its sequence numbers long past.
 		FirstSeq: uint64(time.Now().UnixMicro()),
 	}
-	s, err := patiently(ctx, d.forbidden, func(ctx context.Context) (jetstream.Stream, error) { return d.js.CreateStream(ctx, c) })
+	s, err := patiently(ctx, d.login(), func(ctx context.Context) (jetstream.Stream, error) { return d.js.CreateStream(ctx, c) })
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		return d.stream(ctx) // another client was faster
 	}
@@ -160,19 +159,4 @@ func explain(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", queue.ErrUnavailable, err)
-}
-
-// forbidden is what the server last refused this client's user, if that was of
-// the queue.
-func (d *Driver) forbidden() error { return forbidden(d.nc, d.name.root) }
-
-func forbidden(nc *nats.Conn, root string) error {
-	err := nc.LastError()
-	if !errors.Is(err, nats.ErrPermissionViolation) {
-		return nil
-	}
-	if text := err.Error(); strings.Contains(text, root) || strings.Contains(text, "$JS.") {
-		return fmt.Errorf("the login may not do this: it needs to publish and subscribe to PREFIX.>, $JS.API.> and _INBOX.>: %w", err)
-	}
-	return nil
 }

@@ -1,7 +1,6 @@
 package natsqueue_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -13,6 +12,7 @@ import (
 	"sluice.dev/internal/natstest"
 	"sluice.dev/queue"
 	"sluice.dev/queue/natsqueue"
+	"sluice.dev/queue/queuetest"
 )
 
 // Eight writers do whatever can be done to a queue, at random, while its leader
@@ -38,18 +38,18 @@ func TestWriters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := make([]*writer, writers)
+	all := make([]*queuetest.Writer, writers)
 	for i := range all {
-		all[i] = &writer{r: rand.New(rand.NewPCG(uint64(i), 7)), name: fmt.Sprint("w", i)}
+		all[i] = &queuetest.Writer{Rand: rand.New(rand.NewPCG(uint64(i), 7)), Worker: fmt.Sprint("w", i)}
 	}
 	var seen queue.Depth
 	for stop := range stops {
 		var wg sync.WaitGroup
 		for _, w := range all {
-			w.d = d
+			w.Driver = d
 			wg.Go(func() {
 				for range steps {
-					if err := w.step(t.Context()); err != nil {
+					if err := w.Step(t.Context()); err != nil {
 						t.Error(err)
 						return
 					}
@@ -129,102 +129,4 @@ func count(s sight) queue.Depth {
 		}
 	}
 	return d
-}
-
-type writer struct {
-	d    *natsqueue.Driver
-	r    *rand.Rand
-	name string
-	seq  uint64
-	held []queue.Lease // the ones that ended, too
-}
-
-func (w *writer) id() string    { return fmt.Sprint("item-", w.r.IntN(300)) }
-func (w *writer) batch() string { return fmt.Sprint("batch-", w.r.IntN(6)) }
-
-func (w *writer) lease() queue.Lease {
-	if len(w.held) == 0 {
-		return queue.Lease{Item: queue.Item{ID: w.id()}, Token: 1}
-	}
-	return w.held[w.r.IntN(len(w.held))]
-}
-
-// step does one thing. What the state of the queue forbids is no error.
-func (w *writer) step(ctx context.Context) error {
-	switch n := w.r.IntN(100); {
-	case n < 35:
-		return w.enqueue(ctx)
-	case n < 70:
-		return w.exchange(ctx)
-	case n < 74:
-		_, err := w.d.Extend(ctx, w.name, []queue.Lease{w.lease(), w.lease()})
-		return err
-	case n < 77:
-		return pass(w.d.Commit(ctx, w.lease(), []byte("record")))
-	case n < 79:
-		_, err := w.d.Expire(ctx, fmt.Sprint("w", w.r.IntN(8)), queue.Failure{Cause: queue.CauseKilled})
-		return err
-	case n < 88:
-		v := []queue.ItemVerb{queue.RetryItem, queue.CancelItem, queue.DeleteItem}[w.r.IntN(3)]
-		_, err := w.d.ChangeItems(ctx, v, []string{w.id(), w.id(), w.id()})
-		return err
-	case n < 96:
-		v := []queue.BatchVerb{queue.SuspendBatch, queue.ResumeBatch, queue.ResumeBatch, queue.CancelBatch, queue.DeleteBatch}[w.r.IntN(5)]
-		b := queue.Batch{Name: w.batch(), After: w.batch()}
-		if err := w.d.ChangeBatch(ctx, b.Name, v); v != queue.DeleteBatch || errors.Is(err, queue.ErrUnavailable) {
-			return pass(err)
-		}
-		if err := w.d.OpenBatch(ctx, b); errors.Is(err, queue.ErrUnavailable) {
-			return err
-		}
-		return nil // others may wait for it, or it for itself
-	case n < 97:
-		return w.d.Seal(ctx, w.batch())
-	case n < 99:
-		return w.d.Pause(ctx, w.r.IntN(3) == 0)
-	default:
-		_, err := w.d.Leave(ctx, fmt.Sprint("gone-", w.r.IntN(3)), 0)
-		return err
-	}
-}
-
-// pass takes refusals that a random step must expect.
-func pass(err error) error {
-	for _, e := range []error{queue.ErrLeaseLost, queue.ErrNotFound, queue.ErrCommitted} {
-		if errors.Is(err, e) {
-			return nil
-		}
-	}
-	return err
-}
-
-func (w *writer) enqueue(ctx context.Context) error {
-	items := make([]queue.Item, 1+w.r.IntN(6))
-	for i := range items {
-		it := queue.Item{ID: w.id(), Batch: w.batch(), Priority: w.r.IntN(10), Payload: []byte{byte(w.r.IntN(2))}}
-		if w.r.IntN(6) == 0 {
-			it.Delay = time.Hour
-		}
-		if w.r.IntN(4) == 0 {
-			it.Output = fmt.Sprint("out-", w.r.IntN(100))
-		}
-		items[i] = it
-	}
-	_, err := w.d.Enqueue(ctx, items)
-	return err
-}
-
-func (w *writer) exchange(ctx context.Context) error {
-	x := queue.Exchange{Worker: w.name, Claim: w.r.IntN(8)}
-	for range w.r.IntN(8) {
-		x.Settle = append(x.Settle, queue.Settlement{Lease: w.lease(), Verb: queue.Verb(1 + w.r.IntN(4))})
-	}
-	if w.r.IntN(10) > 0 { // else the last one again
-		w.seq++
-	}
-	x.Seq = max(w.seq, 1)
-	r, err := w.d.Exchange(ctx, x)
-	w.held = append(w.held, r.Leases...)
-	w.held = w.held[max(0, len(w.held)-20):]
-	return err
 }

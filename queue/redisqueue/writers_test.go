@@ -1,8 +1,6 @@
 package redisqueue_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,7 +11,7 @@ import (
 
 	"sluice.dev/internal/redistest"
 	"sluice.dev/queue"
-	"sluice.dev/queue/redisqueue"
+	"sluice.dev/queue/queuetest"
 )
 
 // stepsVariable asks TestWriters for more steps than it takes by itself.
@@ -34,9 +32,9 @@ func TestWriters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := make([]*writer, writers)
+	all := make([]*queuetest.Writer, writers)
 	for i := range all {
-		all[i] = &writer{d: open(t, server.URL(), "q"), r: rand.New(rand.NewPCG(uint64(i), 7)), name: fmt.Sprint("w", i)}
+		all[i] = &queuetest.Writer{Driver: open(t, server.URL(), "q"), Rand: rand.New(rand.NewPCG(uint64(i), 7)), Worker: fmt.Sprint("w", i), Passing: true}
 	}
 	var seen queue.Depth
 	for stop := range stops {
@@ -44,8 +42,8 @@ func TestWriters(t *testing.T) {
 		for _, w := range all {
 			wg.Go(func() {
 				for range steps / stops / writers {
-					if what, err := w.step(t.Context()); err != nil {
-						t.Errorf("%s: %v", what, err)
+					if err := w.Step(t.Context()); err != nil {
+						t.Error(err)
 						return
 					}
 				}
@@ -60,114 +58,6 @@ func TestWriters(t *testing.T) {
 		t.Errorf("a state was never seen at a stop: %+v", seen)
 	}
 	t.Logf("%d steps of %d writers, %d stops; all that was seen at them: %+v", steps, writers, stops, counts(seen))
-}
-
-type writer struct {
-	d    *redisqueue.Driver
-	r    *rand.Rand
-	name string
-	seq  uint64
-	held []queue.Lease // the ones that ended, too
-}
-
-func (w *writer) id() string    { return fmt.Sprint("item-", w.r.IntN(400)) }
-func (w *writer) batch() string { return fmt.Sprint("batch-", w.r.IntN(6)) }
-
-func (w *writer) lease() queue.Lease {
-	if len(w.held) == 0 {
-		return queue.Lease{Ref: "none"}
-	}
-	return w.held[w.r.IntN(len(w.held))]
-}
-
-// step does one thing. What the state of the queue forbids is no error.
-func (w *writer) step(ctx context.Context) (string, error) {
-	switch n := w.r.IntN(100); {
-	case n < 30:
-		return "enqueue", w.enqueue(ctx)
-	case n < 65:
-		return "exchange", w.exchange(ctx)
-	case n < 70:
-		_, err := w.d.Extend(ctx, w.name, []queue.Lease{w.lease(), w.lease()})
-		return "extend", err
-	case n < 74:
-		return "commit", pass(w.d.Commit(ctx, w.lease(), []byte("record")))
-	case n < 77:
-		_, err := w.d.Expire(ctx, fmt.Sprint("w", w.r.IntN(8)), queue.Failure{Cause: queue.CauseKilled})
-		w.seq += 1000 // its number is forgotten with it
-		return "expire", err
-	case n < 87:
-		v := []queue.ItemVerb{queue.RetryItem, queue.CancelItem, queue.DeleteItem}[w.r.IntN(3)]
-		errs, err := w.d.ChangeItems(ctx, v, []string{w.id(), w.id(), w.id()})
-		for _, e := range errs {
-			if _, wrong := errors.AsType[*queue.WrongState](e); !wrong {
-				err = errors.Join(err, pass(e))
-			}
-		}
-		return string(v), err
-	case n < 96:
-		v := []queue.BatchVerb{queue.SuspendBatch, queue.ResumeBatch, queue.ResumeBatch, queue.CancelBatch, queue.DeleteBatch, queue.DeleteBatch}[w.r.IntN(6)]
-		b := queue.Batch{Name: w.batch(), After: w.batch()}
-		err := w.d.ChangeBatch(ctx, b.Name, v)
-		if v != queue.DeleteBatch || errors.Is(err, queue.ErrUnavailable) {
-			return string(v), pass(err)
-		}
-		if w.r.IntN(4) == 0 {
-			b.Deadline = time.Duration(w.r.IntN(50)) * time.Millisecond
-		}
-		if err := w.d.OpenBatch(ctx, b); errors.Is(err, queue.ErrUnavailable) {
-			return "open", err
-		}
-		return "delete and open", nil // others may wait for it, or it for itself
-	case n < 97:
-		return "seal", w.d.Seal(ctx, w.batch())
-	case n < 99:
-		return "pause", w.d.Pause(ctx, w.r.IntN(3) == 0)
-	default:
-		_, err := w.d.Leave(ctx, fmt.Sprint("gone-", w.r.IntN(3)), 0)
-		return "leave", err
-	}
-}
-
-// pass takes refusals that a random step must expect.
-func pass(err error) error {
-	for _, e := range []error{queue.ErrLeaseLost, queue.ErrNotFound, queue.ErrCommitted} {
-		if errors.Is(err, e) {
-			return nil
-		}
-	}
-	return err
-}
-
-func (w *writer) enqueue(ctx context.Context) error {
-	items := make([]queue.Item, 1+w.r.IntN(6))
-	for i := range items {
-		it := queue.Item{ID: w.id(), Batch: w.batch(), Priority: w.r.IntN(10), Payload: []byte{byte(w.r.IntN(2))}}
-		if w.r.IntN(4) == 0 {
-			it.Delay = []time.Duration{time.Millisecond, 20 * time.Millisecond, time.Hour}[w.r.IntN(3)]
-		}
-		if w.r.IntN(4) == 0 {
-			it.Output = fmt.Sprint("out-", w.r.IntN(100))
-		}
-		items[i] = it
-	}
-	_, err := w.d.Enqueue(ctx, items)
-	return err
-}
-
-func (w *writer) exchange(ctx context.Context) error {
-	x := queue.Exchange{Worker: w.name, Claim: w.r.IntN(8)}
-	for range w.r.IntN(8) {
-		x.Settle = append(x.Settle, queue.Settlement{Lease: w.lease(), Verb: queue.Verb(1 + w.r.IntN(4)), After: time.Duration(w.r.IntN(2)) * time.Millisecond})
-	}
-	if w.r.IntN(10) > 0 { // else the last one again
-		w.seq++
-	}
-	x.Seq = max(w.seq, 1)
-	r, err := w.d.Exchange(ctx, x)
-	w.held = append(w.held, r.Leases...)
-	w.held = w.held[max(0, len(w.held)-20):]
-	return err
 }
 
 // stepsOf is how many steps to take: n, or what the environment says.

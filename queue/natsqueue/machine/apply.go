@@ -102,13 +102,12 @@ func (m *Machine) applyAdd(r *bin.Reader) {
 		r.Fill(it.digest[:])
 		delay := r.Uint()
 		it.body.output, it.body.payload = r.String(), r.Bytes()
-		if r.Err() == nil && (b == nil || it.priority > queue.MaxPriority || m.known(it.id) != nil) {
+		if r.Err() == nil && (b == nil || it.priority > queue.MaxPriority || !m.enter(it)) {
 			r.Fail(fmt.Errorf("item %d cannot be added: %w", m.serial, errNoFact))
 		}
 		if r.Err() != nil {
 			return
 		}
-		m.enter(it)
 		if delay > 0 {
 			m.put(it, waiting, m.clock+int64(delay))
 		} else {
@@ -117,18 +116,26 @@ func (m *Machine) applyAdd(r *bin.Reader) {
 	}
 }
 
-// enter makes an item known.
-func (m *Machine) enter(it *item) {
-	m.ids[it.id] = it
+// enter makes an item known, unless another has its id. Of all that a replay
+// does, finding the place of an id takes longest: so it is found once.
+func (m *Machine) enter(it *item) bool {
+	if len(m.graves) > 0 && m.known(it.id) == nil {
+		delete(m.ids, it.id) // whoever had it lies in one
+	}
+	n := len(m.ids)
+	if m.ids[it.id] = it; len(m.ids) == n {
+		return false
+	}
 	m.items.set(it)
 	it.of.add(it)
 	if it.body == nil {
-		return
+		return true
 	}
 	m.bytes += it.body.size()
 	if it.body.output != "" {
 		m.outputs[it.body.output] = it
 	}
+	return true
 }
 
 // forget is the end of an item.
@@ -174,10 +181,11 @@ func (m *Machine) applyItem(fact byte, it *item, r *bin.Reader) {
 		}
 	case factRevive:
 		it.attempts--
-		it.lapsed, b.failures, b.before = false, b.before, nil
+		h := b.has()
+		it.lapsed, h.failures, h.before = false, h.before, nil
 		m.put(it, leased, m.clock+int64(r.Uint()))
 	case factCommit:
-		b.committed = r.Bytes()
+		b.has().committed = r.Bytes()
 		m.publishing[it] = struct{}{}
 		m.put(it, leased, it.at)
 	case factRetry:
@@ -196,16 +204,19 @@ func (m *Machine) applyItem(fact byte, it *item, r *bin.Reader) {
 func (m *Machine) applyDone(it *item, r *bin.Reader) {
 	it.attempts++
 	delete(m.publishing, it)
-	kept := &body{result: r.Bytes(), output: it.body.output}
-	if it.body = kept; kept.result == nil && kept.output == "" {
-		it.body = nil
+	result, output := r.Bytes(), it.body.output
+	if it.body = nil; result != nil || output != "" {
+		it.body = &body{output: output}
+	}
+	if result != nil {
+		it.body.has().result = result
 	}
 	m.put(it, done, m.clock)
 }
 
 // note notes how an attempt ended.
 func (m *Machine) note(it *item, how byte, f queue.Failure) {
-	b := it.body
+	h := it.body.has()
 	if how&attempt != 0 {
 		it.attempts++
 	}
@@ -216,15 +227,15 @@ func (m *Machine) note(it *item, how byte, f queue.Failure) {
 	if how&toBack != 0 {
 		it.kind = back
 	}
-	it.lapsed, b.before = how&byLapse != 0, nil
+	it.lapsed, h.before = how&byLapse != 0, nil
 	if it.lapsed {
-		b.before = b.failures
+		h.before = h.failures
 	}
-	was := b.failures
+	was := h.failures
 	if len(was) == queue.MaxFailures {
 		was = slices.Concat(was[:1], was[2:]) // the first is always kept
 	}
-	b.failures = append(slices.Clip(was), f)
+	h.failures = append(slices.Clip(was), f)
 }
 
 func (m *Machine) applyItems(fact byte, r *bin.Reader) {
@@ -291,7 +302,7 @@ func (m *Machine) applyBatch(fact byte, b *batch, r *bin.Reader) {
 		m.setDeadline(b, 0)
 	case factVoid:
 		for _, it := range m.leases(b) {
-			if it.body.committed == nil {
+			if it.body.had().committed == nil {
 				m.take(it)
 				m.put(it, cancelled, m.clock)
 			}

@@ -161,7 +161,7 @@ func (m *Machine) unblock() {
 // isPublishing tells whether the output of an item is decided and its end is
 // still to come.
 func (it *item) isPublishing() bool {
-	if it.body == nil || it.body.committed == nil {
+	if it.body == nil || it.body.had().committed == nil {
 		return false
 	}
 	return it.place == leased || it.place.queued() && !it.of.void

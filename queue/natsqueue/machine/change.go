@@ -204,41 +204,5 @@ func merge(into, p queue.Policy, force bool) (queue.Policy, error) {
 	return into, nil
 }
 
-// maxAnswers is how many answers are kept for those who might ask again.
-const maxAnswers = 256
-
-type answer struct {
-	call uint64
-	text []byte
-}
-
-// Answered is the answer that a call got before, so that one whose answer was
-// lost may ask again and nothing happens twice. Only the latest are kept.
-func (m *Machine) Answered(call uint64) ([]byte, bool) {
-	for _, a := range m.answers {
-		if a.call == call {
-			return a.text, true
-		}
-	}
-	return nil, false
-}
-
-// Answer keeps the answer of a call.
-func (m *Machine) Answer(call uint64, text []byte) {
-	m.decide(func(w *bin.Writer) {
-		w.Byte(factAnswer)
-		w.Fixed(call)
-		w.Bytes(text)
-	})
-}
-
-func (m *Machine) applyAnswer(r *bin.Reader) {
-	a := answer{call: r.Fixed(), text: r.Bytes()}
-	if len(m.answers) == maxAnswers {
-		m.answers = append(m.answers[:0], m.answers[1:]...)
-	}
-	m.answers = append(m.answers, a)
-}
-
 // errVersion is a log of a newer version.
 var errVersion = errors.New("a newer sluice wrote it: use that version, or a later one")

@@ -85,7 +85,7 @@ func (m *Machine) lease(it *item) queue.Lease {
 		Item: queue.Item{
 			ID: it.id, Payload: it.body.payload, Priority: int(it.priority), Batch: it.of.name, Output: it.body.output,
 		},
-		Token: it.token, Attempt: int(it.attempts) + 1, TTL: m.until(it.at), Committed: it.body.committed,
+		Token: it.token, Attempt: int(it.attempts) + 1, TTL: m.until(it.at), Committed: it.body.had().committed,
 	}
 	if it.lapsed {
 		l.Attempt, l.TTL = int(it.attempts), 0
@@ -235,7 +235,10 @@ func (m *Machine) applyTake(r *bin.Reader) {
 			return
 		}
 		m.take(it)
-		it.token, it.lapsed, it.body.before, it.body.worker = token, false, nil, name
+		if h := it.body.past; h != nil {
+			h.before = nil
+		}
+		it.token, it.lapsed, it.body.worker = token, false, name
 		m.put(it, leased, deadline)
 		k.grants = append(k.grants, grant{it.serial, token})
 		m.token, m.changed = token, true

@@ -68,12 +68,13 @@ type Machine struct {
 	total   queue.Depth
 
 	workers map[string]*worker
-	answers []answer // the last ones to those who change the queue as a whole
+	answers answers
 
 	log     bin.Writer // facts that nobody has taken yet
 	touched []*batch   // that others wait for and that a command changed
 	changed bool       // by facts, so that somebody may want to look
 	swept   int64      // when silent workers were last looked for
+	expects int        // items of the snapshot to come
 }
 
 // New is an empty queue.
@@ -83,10 +84,15 @@ func New() *Machine {
 	return m
 }
 
+// Expect has the next snapshot find room for so many items. It is no promise:
+// there may be more or fewer.
+func (m *Machine) Expect(items int) { m.expects = items }
+
 func (m *Machine) reset() {
 	*m = Machine{
-		ids: map[string]*item{}, outputs: map[string]*item{}, publishing: map[*item]struct{}{},
-		names: map[string]*batch{}, workers: map[string]*worker{}, policy: queue.DefaultPolicy(), limit: MaxPayloadBytes,
+		ids: make(map[string]*item, m.expects), outputs: map[string]*item{}, publishing: map[*item]struct{}{},
+		names: map[string]*batch{}, workers: map[string]*worker{}, answers: answers{by: map[uint64][]byte{}},
+		policy: queue.DefaultPolicy(), limit: MaxPayloadBytes,
 	}
 }
 
@@ -172,18 +178,42 @@ type item struct {
 // body is what an item needs until it is done, and what little of it may be
 // left then.
 type body struct {
-	payload   []byte
-	output    string
-	worker    string // that has the lease, or had the one that lapsed
+	payload []byte
+	output  string
+	worker  string // that has the lease, or had the one that lapsed
+	past    *past  // nil is none, as most have: see had
+}
+
+// past is what has become of an item so far.
+type past struct {
 	committed []byte
 	result    []byte
 	failures  []queue.Failure // never changed in place
 	before    []queue.Failure // the failures before the lease lapsed
 }
 
+var noPast past // never changed
+
+// had is an item's past, to be looked at.
+func (b *body) had() *past {
+	if b.past == nil {
+		return &noPast
+	}
+	return b.past
+}
+
+// has is an item's past, to be changed.
+func (b *body) has() *past {
+	if b.past == nil {
+		b.past = &past{}
+	}
+	return b.past
+}
+
 func (b *body) size() int64 {
-	n := len(b.payload) + len(b.output) + len(b.committed) + len(b.result)
-	for _, f := range b.failures {
+	h := b.had()
+	n := len(b.payload) + len(b.output) + len(h.committed) + len(h.result)
+	for _, f := range h.failures {
 		n += len(f.Message) + len(f.Stderr)
 	}
 	return int64(n)

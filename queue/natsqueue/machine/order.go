@@ -116,6 +116,11 @@ type page struct {
 
 func (x *index) find(serial uint64) (int, bool) {
 	first := serial - serial%pageItems
+	if len(*x) > 0 && first >= (*x)[0].first { // where it is if no page has gone
+		if i := (first - (*x)[0].first) / pageItems; i < uint64(len(*x)) && (*x)[i].first == first {
+			return int(i), true
+		}
+	}
 	return slices.BinarySearchFunc(*x, first, func(p *page, f uint64) int { return cmp.Compare(p.first, f) })
 }
 

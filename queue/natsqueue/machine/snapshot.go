@@ -44,10 +44,10 @@ func (m *Machine) Snapshot(size int) iter.Seq[[]byte] {
 				return
 			}
 		}
-		for _, a := range m.answers {
-			w.Byte(factAnswer)
-			w.Fixed(a.call)
-			w.Bytes(a.text)
+		for _, call := range m.answers.order {
+			if writeAnswer(w, call, m.answers.by[call]); !cut(size) {
+				return
+			}
 		}
 		cut(0)
 	}
@@ -186,10 +186,11 @@ func writeItemIs(w *bin.Writer, it *item, clock int64) {
 		w.Bytes(b.payload)
 		w.String(b.output)
 		w.String(b.worker)
-		w.Bytes(b.committed)
-		w.Bytes(b.result)
-		writeFailures(w, b.failures)
-		writeFailures(w, b.before)
+		h := b.had()
+		w.Bytes(h.committed)
+		w.Bytes(h.result)
+		writeFailures(w, h.failures)
+		writeFailures(w, h.before)
 	}
 }
 
@@ -222,19 +223,25 @@ func (m *Machine) applyItemIs(r *bin.Reader) {
 	at := m.clock - r.Int()
 	it.token, it.attempts, it.releases = r.Uint(), uint32(r.Uint()), uint32(r.Uint())
 	if full {
-		it.body = &body{payload: r.Bytes(), output: r.String(), worker: r.String(), committed: r.Bytes(), result: r.Bytes(),
-			failures: readFailures(r), before: readFailures(r)}
+		it.body = &body{payload: r.Bytes(), output: r.String(), worker: r.String()}
+		committed, result, failures, before := r.Bytes(), r.Bytes(), readFailures(r), readFailures(r)
+		if committed != nil || result != nil || failures != nil || before != nil {
+			it.body.past = &past{committed, result, failures, before}
+		}
 	}
 	if r.Err() != nil {
 		return
 	}
 	if it.of == nil || p == nowhere || p >= places || it.priority > queue.MaxPriority || !full && p != done || it.lapsed && (p == done || p == leased) ||
-		m.ids[it.id] != nil || m.items.get(it.serial) != nil {
+		m.items.get(it.serial) != nil {
 		r.Fail(fmt.Errorf("item %d cannot be as it is told: %w", it.serial, errNoFact))
 		return
 	}
-	m.enter(it)
-	if it.body != nil && it.body.committed != nil && p != done {
+	if !m.enter(it) {
+		r.Fail(fmt.Errorf("item %d has the id of another: %w", it.serial, errNoFact))
+		return
+	}
+	if it.body != nil && it.body.had().committed != nil && p != done {
 		m.publishing[it] = struct{}{}
 	}
 	m.put(it, p, at)

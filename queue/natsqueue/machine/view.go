@@ -139,7 +139,7 @@ func (m *Machine) record(it *item) queue.Record {
 	}
 	if b := it.body; b != nil {
 		r.Item.Payload, r.Item.Output = b.payload, b.output
-		r.Failures, r.Result = b.failures, b.result
+		r.Failures, r.Result = b.had().failures, b.had().result
 	}
 	switch r.State {
 	case queue.Leased:
