@@ -122,7 +122,7 @@ func (res *result) exit(err error) error {
 	switch s := res.summary; {
 	case e.err != nil || e.code != 0:
 		return &exitError{e.code, e.err}
-	case s.Dead+s.DeadBefore+s.Cancelled > 0 && !e.settled:
+	case s.Dead+s.DeadBefore+s.Cancelled+s.Left > 0 && !e.settled:
 		return &exitError{code: exitDead}
 	}
 	return nil

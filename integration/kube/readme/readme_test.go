@@ -29,7 +29,9 @@ func TestMain(m *testing.M) {
 	node.Main()
 	os.Exit(cluster.Run(m, cluster.Options{}, func(ctx context.Context, c *cluster.Cluster) error {
 		kube, tools = c, filepath.Join(c.Dir(), "tools")
-		for program, source := range map[string]string{"sluice": "../../../cmd/sluice", "kubectl": "../cmd/kubectl"} {
+		for program, source := range map[string]string{
+			"sluice": "../../../cmd/sluice", "kubectl": "../cmd/kubectl", "render": "../../../manifests/examples/render",
+		} {
 			cmd := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(tools, program), ".")
 			cmd.Dir, cmd.Env = source, append(os.Environ(), "CGO_ENABLED=0")
 			if out, err := cmd.CombinedOutput(); err != nil {
@@ -38,7 +40,10 @@ func TestMain(m *testing.M) {
 		}
 		for _, name := range []string{"node1", "node2"} {
 			_, err := c.StartNode(ctx, node.Options{
-				Name: name, Images: map[string]string{"sluice:latest": filepath.Join(tools, "sluice")},
+				Name: name,
+				Images: map[string]string{
+					"sluice:latest": filepath.Join(tools, "sluice"), "render:1": filepath.Join(tools, "render"),
+				},
 				Capacity: map[corev1.ResourceName]string{corev1.ResourceCPU: "8"},
 			})
 			if err != nil {
@@ -84,9 +89,14 @@ func TestTheClusterChapter(t *testing.T) {
 			t.Errorf("%s: %v %s", f, err, out)
 		}
 	}
+	film := filepath.Join(media, "out/film/film.mp4")
+	frames, err := exec.Command("ffprobe", "-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", film).CombinedOutput()
+	if got := strings.TrimSpace(string(frames)); err != nil || got != "48" {
+		t.Errorf("the film has %s frames, %v; want 48", got, err)
+	}
 	for verb, want := range map[string]string{
 		"sluice wait batch first": fmt.Sprintf("batch/first: Complete: %d of %[1]d done", sounds),
-		"sluice explain encode":   "encode",
+		"sluice explain sounds":   "sounds",
 		"kubectl get workqueues":  "READY",
 	} {
 		if !strings.Contains(said[verb], want) {
