@@ -300,7 +300,7 @@ func (r *run) observe(ctx context.Context, d queue.Depth) {
 			r.halted(e)
 		}
 	case over:
-		r.end(ending{settled: reached && h.what == "success"})
+		r.end(ending{settled: reached && h.what == "success", over: true})
 	}
 	if err := r.lineup.look(ctx, r.queue); err != nil {
 		r.say("keep the order: %v", err)
