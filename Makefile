@@ -26,6 +26,7 @@ test: ## vet, test under the race detector, run the examples
 test-cluster: ## run Jobs on a real Kubernetes control plane, built the first time; needs root
 	.ci/need cc gcc libc6-dev
 	.ci/need redis-server redis-server
+	.ci/need ffmpeg ffmpeg
 	cd integration/kube && go run ./cmd/cluster build && go vet ./... && go test -race -p 1 -parallel 8 ./...
 
 .PHONY: test-soak

@@ -64,7 +64,9 @@ type Inspector interface {
 // Controller steers a queue from outside.
 type Controller interface {
 	// Expire ends every lease of a worker that is proven dead, as if their
-	// deadlines had passed with this failure, and returns how many.
+	// deadlines had passed with this failure, and returns how many. Of what
+	// was CauseInterrupted, none of the item's doing, no attempt is counted:
+	// it is as if the worker had released it before its end.
 	Expire(ctx context.Context, worker string, f Failure) (int, error)
 	// SetPolicy states values of the policy (its zero fields state nothing)
 	// and returns the whole policy in force. A value that differs from the

@@ -33,6 +33,7 @@ type ending struct {
 	err     error
 	manner  manner
 	settled bool // the exit code does not depend on dead items
+	over    bool // there was nothing left to do
 }
 
 // end ends the run, unless something else did before.
@@ -122,7 +123,7 @@ func (res *result) exit(err error) error {
 	switch s := res.summary; {
 	case e.err != nil || e.code != 0:
 		return &exitError{e.code, e.err}
-	case s.Dead+s.DeadBefore+s.Cancelled > 0 && !e.settled:
+	case s.Dead+s.DeadBefore+s.Cancelled > 0 && !e.settled, e.over && s.Left > 0:
 		return &exitError{code: exitDead}
 	}
 	return nil

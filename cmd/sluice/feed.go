@@ -38,8 +38,9 @@ func (r *run) feed(ctx context.Context) {
 		err = r.queue.Seal(ctx, batchName)
 	}
 	r.mu.Lock()
-	r.report, r.sealed = report, err == nil
+	r.report = report
 	r.mu.Unlock()
+	r.tally.sealed.Store(err == nil)
 	switch {
 	case err == nil:
 		r.loop.Kick()

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sluice.dev/coordinator/kube"
+	"sluice.dev/internal/triage"
 	"sluice.dev/queue"
 )
 
@@ -66,7 +67,7 @@ func followFiring(ctx context.Context, cmd *cobra.Command, q *queue.Queue, f kub
 	}
 	made := slices.ContainsFunc(all, func(b queue.BatchInfo) bool { return b.Name == f.Batch && (b.Sealed || b.Cancelled) })
 	if !made {
-		if err := clearFor(ctx, q, f, all); err != nil {
+		if err := clearFor(ctx, q, f, all, func(line string) error { return say(cmd, "%s", line) }); err != nil {
 			return queue.BatchInfo{}, err
 		}
 		report, err := makeFiring(ctx, q, f)
@@ -97,34 +98,58 @@ func makeFiring(ctx context.Context, q *queue.Queue, f kube.Firing) (report stri
 
 // clearFor makes room among the batches before: Replace cancels what of them is
 // unfinished; of the Complete ones the newest are kept, as many as the limit
-// says, and none whose outputs are to be made again. Those with dead items are a
-// person's to delete.
-func clearFor(ctx context.Context, q *queue.Queue, f kube.Firing, all []queue.BatchInfo) error {
+// says; those with dead items are a person's to delete. But where items name
+// outputs that are to be made again, of those before nothing is kept that has
+// ended: the store would refuse the output as another item's. What was dead of
+// it is told.
+func clearFor(ctx context.Context, q *queue.Queue, f kube.Firing, all []queue.BatchInfo, tell func(string) error) error {
 	s := f.WorkQueue.Spec.Schedule
 	keep := 3
 	if n := s.SuccessfulJobsHistoryLimit; n != nil {
 		keep = int(*n)
 	}
-	if f.WorkQueue.Spec.ItemPolicy.Output != "" {
-		keep = 0
-	}
+	again := f.WorkQueue.Spec.ItemPolicy.Output != ""
 	for _, b := range slices.Backward(f.Before(all)) { // the newest first
-		verb := queue.BatchVerb("")
-		switch {
-		case b.Complete():
-			if keep--; keep < 0 {
-				verb = queue.DeleteBatch
+		var verbs []queue.BatchVerb
+		if !ended(b) && f.Replaces() {
+			verbs = append(verbs, queue.CancelBatch)
+		}
+		if b.Complete() {
+			keep--
+		}
+		if again && (ended(b) || f.Replaces()) || b.Complete() && keep < 0 {
+			verbs = append(verbs, queue.DeleteBatch)
+		}
+		if b.Depth.Dead > 0 && slices.Contains(verbs, queue.DeleteBatch) {
+			if err := tellDead(ctx, q, b, tell); err != nil {
+				return err
 			}
-		case !ended(b) && f.Replaces():
-			verb = queue.CancelBatch
 		}
-		if verb == "" {
-			continue
+		for _, verb := range verbs {
+			err := q.ChangeBatch(ctx, b.Name, verb)
+			if err != nil && !errors.Is(err, queue.ErrNotFound) && !errors.Is(err, queue.ErrCommitted) {
+				return inputError(fmt.Errorf("%s batch %s, of before: %w", verb, b.Name, err))
+			}
 		}
-		err := q.ChangeBatch(ctx, b.Name, verb)
-		if err != nil && !errors.Is(err, queue.ErrNotFound) && !errors.Is(err, queue.ErrCommitted) {
-			return inputError(fmt.Errorf("%s batch %s, of before: %w", verb, b.Name, err))
+	}
+	return nil
+}
+
+// tellDead says what the dead items of a batch died of, before it is deleted.
+func tellDead(ctx context.Context, q *queue.Queue, b queue.BatchInfo, tell func(string) error) error {
+	list, err := q.Items(ctx, queue.Query{States: []queue.State{queue.Dead}, Batch: b.Name})
+	if err != nil {
+		return inputError(err)
+	}
+	groups := triage.Groups(list)
+	for _, g := range groups[:min(len(groups), maxGroups)] {
+		line := fmt.Sprintf("batch/%s, of before, is deleted with %d dead of %s, such as item %s", b.Name, len(g.Records), g.Signature, g.Records[0].Item.ID)
+		if err := tell(line); err != nil {
+			return err
 		}
+	}
+	if more := len(groups) - maxGroups; more > 0 {
+		return tell(fmt.Sprintf("batch/%s: and %d other reasons", b.Name, more))
 	}
 	return nil
 }

@@ -49,19 +49,24 @@ func (f *runFlags) retention() time.Duration {
 // tally is the depth of a run's queue, with what the store has forgotten.
 type tally struct {
 	*queue.Queue
-	added atomic.Int64 // items that the store has got
-	done  int64        // at the last look
+	added  atomic.Int64 // items that the store has got
+	sealed atomic.Bool  // no more of them come
+
+	// Of the last look:
+	done  int64
+	whole bool // no more items came after it began
 }
 
 // Depth counts as done what was added and is nothing else any more.
 func (t *tally) Depth(ctx context.Context) (queue.Depth, error) {
-	added := t.added.Load() // before the look: what comes meanwhile is not done
+	// Before the look: what comes meanwhile is not done, and was not seen.
+	added, sealed := t.added.Load(), t.sealed.Load()
 	d, err := t.Queue.Depth(ctx)
 	if err != nil {
 		return d, err
 	}
 	t.done = max(t.done, d.Done, added-(d.Total()-d.Done))
-	d.Done = t.done
+	d.Done, t.whole = t.done, sealed
 	return d, nil
 }
 

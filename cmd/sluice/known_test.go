@@ -37,6 +37,33 @@ func TestARunKnowsWhatItHasHad(t *testing.T) {
 }
 
 // What the store has forgotten is done all the same, and no longer there.
+// late is a queue to which the last items come just after each look at it.
+type late struct {
+	queue.Driver
+	come func()
+}
+
+func (l late) Depth(ctx context.Context) (queue.Depth, error) {
+	defer l.come()
+	return l.Driver.Depth(ctx)
+}
+
+// An empty queue was no end where all that was to come came after the look.
+func TestTallyDoesNotTakeALookForTheEnd(t *testing.T) {
+	d, err := redisqueue.Open(t.Context(), redisqueue.Options{URL: "redis://" + miniredis.RunT(t).Addr(), Queue: "q"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ta := tally{}
+	ta.Queue = queue.New(late{d, func() { ta.sealed.Store(true) }})
+	t.Cleanup(func() { _ = ta.Close() })
+	for _, want := range []bool{false, true} {
+		if expect(t, &ta, 0, 0); ta.whole != want {
+			t.Errorf("that no more comes was known before the look: %t, want %t", ta.whole, want)
+		}
+	}
+}
+
 func TestTallyCountsWhatTheStoreHasForgotten(t *testing.T) {
 	store := miniredis.RunT(t)
 	now := time.Now()

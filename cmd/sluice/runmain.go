@@ -89,7 +89,6 @@ type run struct {
 	mu     sync.Mutex
 	depth  queue.Depth
 	report producer.Report
-	sealed bool
 }
 
 // shape is in what the runs of a WorkQueue differ from that of a command line,
@@ -278,8 +277,8 @@ func slotsOf(n int) []int {
 func (r *run) observe(ctx context.Context, d queue.Depth) {
 	r.mu.Lock()
 	r.depth = d
-	sealed := r.sealed
 	r.mu.Unlock()
+	sealed := r.tally.whole
 	show := r.progress
 	if show == nil {
 		show = r.console.Update
@@ -301,7 +300,7 @@ func (r *run) observe(ctx context.Context, d queue.Depth) {
 			r.halted(e)
 		}
 	case over:
-		r.end(ending{settled: reached && h.what == "success"})
+		r.end(ending{settled: reached && h.what == "success", over: true})
 	}
 	if err := r.lineup.look(ctx, r.queue); err != nil {
 		r.say("keep the order: %v", err)

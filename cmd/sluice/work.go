@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"sluice.dev/internal/console"
 	"sluice.dev/internal/payload"
@@ -47,13 +46,16 @@ Several queues share the slots by their weights, 1 to 100 (1 unless set): while
 all have work, a queue of weight 3 gets three times the time of one of weight 1.
 
 The command is as in 'sluice run'; {out} is where it writes the output that the
-item was enqueued with. SIGTERM or Ctrl-C has it take nothing more and finish
+item was enqueued with, or, if it was enqueued without one, that of --output.
+The store refuses two items with one output when they are enqueued; of two that
+--output gives the same, the second is dead and nothing is replaced. SIGTERM or Ctrl-C has it take nothing more and finish
 what runs within --grace; a second one gives that back at once.
 
 Exit code: 0 allowed to leave, 75 stopped with work left, 2 bad usage or the
 command cannot start, 3 the store failed.`,
 		Example: `  sluice work films -- ffmpeg -nostdin -v error -y -i {} {out}
   sluice work frames --concurrency 4 --until-empty -- ./render {}
+  sluice work wavs --output 'out/{/.}.ogg' -- oggenc -Q -o {out} {}
   sluice work urgent=9 nightly -- ./convert {}`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
@@ -63,19 +65,9 @@ command cannot start, 3 the store failed.`,
 	fs.BoolVar(&f.untilEmpty, "until-empty", false, "leave when nothing is left that may still be worked on by anyone")
 	fs.Var(durationValue{&f.untilIdle, time.Millisecond, 365 * day}, "until-idle", "leave when there was nothing to claim for so long")
 	fs.Var(durationValue{&f.lease, time.Second, day}, "lease", "how long a lease of the queue lasts unless it is renewed")
-	f.registerItems(fs)
+	f.itemFlags.register(fs)
 	f.storeFlags.register(fs)
 	return cmd
-}
-
-// registerItems takes those of the flags of items that are the worker's to say:
-// what an item publishes was said when it was enqueued.
-func (f *workFlags) registerItems(fs *pflag.FlagSet) {
-	all := pflag.NewFlagSet("", pflag.ContinueOnError)
-	f.itemFlags.register(all)
-	for _, name := range []string{"shell", "existing", "item-deadline", "stall", "grace", "fail-exit-codes", "release-exit-codes", "min-output-bytes"} {
-		fs.AddFlag(all.Lookup(name))
-	}
 }
 
 func (f *workFlags) run(cmd *cobra.Command, args []string) error {
@@ -226,8 +218,12 @@ func (f *workFlags) handler(c *console.Console, log *slog.Logger) (*command.Hand
 	if err != nil {
 		return nil, fmt.Errorf("command: %w", err)
 	}
+	output, err := f.outputs(t)
+	if err != nil {
+		return nil, err
+	}
 	return command.New(command.Options{
-		Template: t, Existing: publish.Existing(f.Existing),
+		Template: t, Output: output, Existing: publish.Existing(f.Existing),
 		ItemDeadline: f.ItemDeadline, Stall: f.Stall, Grace: f.Grace,
 		FailExitCodes: f.FailExitCodes, ReleaseExitCodes: f.ReleaseExitCodes,
 		MinOutputBytes: int64(f.MinOutputBytes), Console: grouped{c}, Logger: log,
@@ -238,6 +234,27 @@ func (f *workFlags) handler(c *console.Console, log *slog.Logger) (*command.Hand
 // scratchVar names the folder that holds what items print while they run, where
 // that of temporary files is missing or may not be written to.
 const scratchVar = "SLUICE_SCRATCH"
+
+// outputs is what items publish that were enqueued without an output, nil for
+// nothing. The store knows nothing of it, so that nothing but the file in its
+// place keeps two items from one output: that one must not be replaced, and it
+// must not pass for the second item's.
+func (f *workFlags) outputs(t *template.Template) (*template.Pattern, error) {
+	if f.Output == "" {
+		return nil, nil
+	}
+	if !t.UsesOut() {
+		return nil, fmt.Errorf("--output %q: the command has neither {out} nor {outdir}, so that nothing would be written there", f.Output)
+	}
+	if f.Existing != string(publish.ExistingFail) {
+		return nil, fmt.Errorf("--existing %q: with --output only fail is allowed, since two items may come to one output here; say the output in 'sluice enqueue --output', where the store refuses that", f.Existing)
+	}
+	p, err := template.ParsePattern(f.Output, template.Options{AnyField: true})
+	if err != nil {
+		return nil, plainly("--output", "template: ", err)
+	}
+	return p, nil
+}
 
 // workerVar names the worker, for whoever started it and knows when it dies.
 const workerVar = "SLUICE_WORKER_ID"

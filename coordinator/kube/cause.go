@@ -100,9 +100,9 @@ func memoryLimit(p *corev1.Pod) string {
 	return ""
 }
 
-// failureOf is why the attempts ended that a dead worker still held. All of
-// them count: a worker that is told in time gives its items back, and then
-// there is nothing to end.
+// failureOf is why the attempts ended that a dead worker still held. Those that
+// a disruption ended count no attempt: a worker that is told in time gives its
+// items back, and one that is not has its items given back for it.
 func failureOf(p *corev1.Pod) queue.Failure {
 	t := terminated(p)
 	f := queue.Failure{Cause: queue.CauseLeaseExpired, ExitCode: int(t.ExitCode),

@@ -31,11 +31,14 @@ func faultsOf(w *workload.WorkQueue) (faults []string) {
 		faults = append(faults, scheduleFaults(w)...)
 	}
 	if s.Source == nil {
-		for field, set := range map[string]bool{"spec.schedule": s.Schedule != nil, "spec.after": s.After != "", "spec.deadlineSeconds": s.DeadlineSeconds != nil, "spec.itemPolicy.output": s.ItemPolicy.Output != ""} {
+		for field, set := range map[string]bool{"spec.schedule": s.Schedule != nil, "spec.after": s.After != "", "spec.deadlineSeconds": s.DeadlineSeconds != nil} {
 			if set {
 				faults = append(faults, field+": it is about the items of spec.source, which is not there; 'sluice enqueue' says it of others")
 			}
 		}
+	}
+	if s.Source == nil && s.ItemPolicy.Output != "" && s.ItemPolicy.Existing != "" && s.ItemPolicy.Existing != workload.ExistingFail {
+		faults = append(faults, "spec.itemPolicy.existing: only fail is allowed with an output and without a source, since two items may come to one output; 'sluice enqueue --output' has the store refuse that")
 	}
 	if out := s.ItemPolicy.Output; out != "" && !path.IsAbs(out) && len(faults) == 0 && s.JobTemplate.Spec.Template.Spec.Containers[0].WorkingDir == "" {
 		faults = append(faults, "spec.itemPolicy.output: "+out+" is relative, and what to is not known here: an absolute path is allowed, or a workingDir of the container")

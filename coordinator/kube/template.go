@@ -147,6 +147,9 @@ func wrap(w *workload.WorkQueue, c *corev1.Container) []string {
 	if p.MinOutputBytes != nil {
 		line = append(line, "--min-output-bytes", strconv.FormatInt(*p.MinOutputBytes, 10))
 	}
+	if p.Output != "" && w.Spec.Source == nil { // or the items have it
+		line = append(line, "--output", p.Output)
+	}
 	if p.Existing != "" {
 		line = append(line, "--existing", string(p.Existing))
 	}

@@ -48,6 +48,26 @@ func TestAnyImageBecomesAWorker(t *testing.T) {
 	}
 }
 
+// Items that others enqueue bring their outputs, or have the WorkQueue's.
+func TestAnOutputWithoutASource(t *testing.T) {
+	w := film(t, "")
+	p, c := &w.Spec.ItemPolicy, &w.Spec.JobTemplate.Spec.Template.Spec.Containers[0]
+	c.Command, c.Args = []string{"render", "{}"}, []string{"-o", "{out}"}
+	for output, want := range map[string]string{"": "-- render {} -o {out}", "/films/{}.png": "--output /films/{}.png -- render {} -o {out}"} {
+		p.Output = output
+		if faults := faultsOf(w); len(faults) > 0 {
+			t.Errorf("output %q: %q", output, faults)
+		}
+		if got := strings.Join(shapeOf(t, w).template.Spec.Containers[0].Command, " "); !strings.HasSuffix(got, "14s "+want) {
+			t.Errorf("output %q: command %s, want %s at its end", output, got, want)
+		}
+	}
+	p.Existing = workload.ExistingReplace
+	if faults := faultsOf(w); len(faults) != 1 || !strings.HasPrefix(faults[0], "spec.itemPolicy.existing: only fail is allowed") {
+		t.Errorf("faults %q: two items may replace each other's output", faults)
+	}
+}
+
 func TestAWorkerStaysWhatItIs(t *testing.T) {
 	for _, tt := range []struct {
 		name          string

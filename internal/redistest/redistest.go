@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"sluice.dev/internal/certtest"
 )
 
 // Server is a redis-server of this test.
@@ -27,8 +29,8 @@ type Server struct {
 	first []string // arguments before all others
 	args  []string
 	cmd   *exec.Cmd
-	tls   *tls.Config // nil without TLS
-	certs string      // the folder of the certificates with TLS
+	tls   *tls.Config    // nil without TLS
+	certs certtest.Files // with TLS
 }
 
 // maker makes a server with options, which launch then starts.
@@ -118,7 +120,7 @@ func (s *Server) URL() string { return s.url("", s.Addr) }
 // url is the address of a kind of store that is found at these hosts.
 func (s *Server) url(kind, hosts string) string {
 	if s.tls != nil {
-		return "rediss" + kind + "://" + hosts + "?" + certificates(s.certs).Encode()
+		return "rediss" + kind + "://" + hosts + "?" + s.certs.Params().Encode()
 	}
 	return "redis" + kind + "://" + hosts
 }

@@ -222,7 +222,7 @@ func (d *Document) checkTemplates(s *WorkQueueSpec) {
 	switch {
 	case err != nil:
 		d.refuse(at, "%s", plainly(err))
-	case t.UsesOut() && !d.has(output):
+	case t.UsesOut() && !d.has(output) && (s.Source != nil || s.PerNode()): // others say it with each item
 		d.refuse(at, "it writes to {out} or {outdir}: say with %s what that becomes", output)
 	case !t.UsesOut() && d.has(output):
 		d.refuse(output, "the command has neither {out} nor {outdir}, so that nothing would be written there")

@@ -158,7 +158,8 @@ type ItemPolicy struct {
 	ReleaseExitCodes []int32 `json:"releaseExitCodes,omitempty"`
 
 	// Output is the pattern of the path that an item publishes, such as
-	// out/{/.}.ogg. Default: nothing is published.
+	// out/{/.}.ogg. Items that others enqueue may have one of their own, which
+	// goes first. Default: nothing else is published.
 	Output string `json:"output,omitempty"`
 
 	// MinOutputBytes makes a smaller output a failed attempt; an empty one

@@ -161,11 +161,11 @@ var afterSentences = []sentence{
 		q.worker("w").claimsNothing()
 	}},
 	{"a batch that is complete at its deadline stays so", func(q *subject) {
-		q.open(queue.Batch{Name: "x", Deadline: short})
-		q.open(queue.Batch{Name: "y", Deadline: 2 * short})
-		q.put(queue.Item{ID: "y", Batch: "y"})
+		q.open(queue.Batch{Name: "x", Deadline: 5 * short})
 		q.seal("x")
-		q.after(2*short, queue.Depth{Cancelled: 1})
+		q.open(queue.Batch{Name: "y", Deadline: 5 * short})
+		q.put(queue.Item{ID: "y", Batch: "y"})
+		q.after(5*short, queue.Depth{Cancelled: 1})
 		q.wantEnd("x", true, false)
 	}},
 	{"a batch knows its age", func(q *subject) {

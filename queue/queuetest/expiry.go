@@ -81,6 +81,30 @@ var expirySentences = []sentence{
 		q.expire("w", 1)
 		q.wantDepth(queue.Depth{Dead: 1})
 	}},
+	{"what interrupted a dead worker counts no attempt", func(q *subject) {
+		q.force(queue.Policy{DisruptionLimit: new(1)})
+		q.putIDs("a", "b")
+		w := q.worker("w")
+		first := w.claims("a")[0]
+		if n, err := q.d.Expire(q.ctx, "w", interrupted); err != nil || n != 1 {
+			q.Fatalf("Expire = %d, %v; want 1", n, err)
+		}
+		if r := q.record("a"); r.State != queue.Ready || r.Attempts != 0 || r.Releases != 1 {
+			q.Errorf("%s after %d attempts and %d releases, want ready after 0 and 1", r.State, r.Attempts, r.Releases)
+		}
+		q.wantLost("a settle of an interrupted lease", w.settle(queue.Settlement{Lease: first, Verb: queue.Ack}))
+		again := q.worker("x").claims("a")[0]
+		if again.Token <= first.Token || again.Attempt != 1 {
+			q.Errorf("attempt %d with token %d after %d, want attempt 1 and a higher token", again.Attempt, again.Token, first.Token)
+		}
+		if n, err := q.d.Expire(q.ctx, "x", interrupted); err != nil || n != 1 {
+			q.Fatalf("Expire = %d, %v; want 1", n, err)
+		}
+		r := q.record("a")
+		if n := len(r.Failures); r.State != queue.Dead || n == 0 || r.Failures[n-1].Cause != queue.CauseTooManyDisruptions {
+			q.Errorf("%s with failures %v after two disruptions of one allowed, want dead as TooManyDisruptions", r.State, r.Failures)
+		}
+	}},
 	{"a worker without leases has none to end", func(q *subject) {
 		q.putIDs("a", "b")
 		w := q.worker("w")

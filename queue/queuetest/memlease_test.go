@@ -195,7 +195,11 @@ func (m *memQueue) Expire(ctx context.Context, worker string, f queue.Failure) (
 	n := 0
 	for _, e := range m.entries {
 		if v := m.as(e); v.State == queue.Leased && v.Worker == worker {
-			m.fail(e, f, 0, m.now())
+			if f.Cause == queue.CauseInterrupted {
+				m.release(e, queue.Settlement{Failure: f}, m.now())
+			} else {
+				m.fail(e, f, 0, m.now())
+			}
 			e.front = true
 			n++
 		}

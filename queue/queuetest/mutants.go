@@ -217,6 +217,14 @@ var settleMutants = []Mutant{
 	{"ends no lease of a dead worker", tamper(func(t *tampered) {
 		t.expire = func(context.Context, string, queue.Failure) (int, error) { return 0, nil }
 	})},
+	{"counts an attempt that was interrupted", tamper(func(t *tampered) {
+		t.expire = func(ctx context.Context, worker string, f queue.Failure) (int, error) {
+			if f.Cause == queue.CauseInterrupted {
+				f.Cause = queue.CauseLeaseExpired
+			}
+			return t.Driver.Expire(ctx, worker, f)
+		}
+	})},
 	{"forgets why a worker died", tamper(func(t *tampered) {
 		t.expire = func(ctx context.Context, worker string, _ queue.Failure) (int, error) {
 			return t.Driver.Expire(ctx, worker, queue.Failure{Cause: queue.CauseLeaseExpired})

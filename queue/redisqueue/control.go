@@ -13,7 +13,7 @@ import (
 
 // Expire implements queue.Controller.
 func (d *Driver) Expire(ctx context.Context, worker string, f queue.Failure) (int, error) {
-	n, err := d.number(ctx, expireScript, worker, encode(f))
+	n, err := d.number(ctx, expireScript, worker, encode(f), flag(f.Cause == queue.CauseInterrupted))
 	return int(n), err
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/alicebob/miniredis/v2/server"
 	"github.com/redis/go-redis/v9"
 
+	"sluice.dev/internal/certtest"
 	"sluice.dev/internal/redistest"
 	"sluice.dev/queue"
 	"sluice.dev/queue/queuetest"
@@ -122,7 +123,7 @@ func TestAStoreThatCannotKeepAQueueIsRefusedInOneLine(t *testing.T) {
 		"hangs up":             {"redis://" + shut, "no Redis without TLS answers there: ", true},
 		"wants TLS":            {"redis://" + secure.Addr, "no Redis without TLS answers there: EOF", true},
 		"TLS of another":       {"rediss://" + secure.Addr, "x509: certificate signed by unknown authority", false},
-		"TLS by another name":  {secure.URL() + "&servername=other", "x509: certificate is valid for redis.test, not other", false},
+		"TLS by another name":  {secure.URL() + "&servername=other", "x509: certificate is valid for " + certtest.Name + ", not other", false},
 		"has no TLS":           {"rediss://" + open.Addr, "no Redis with TLS answers there: ", true},
 		"replica":              {watched.Replica.URL(), "it is a replica, which takes no writes: name its primary", false},
 		"Sentinel":             {strings.Replace(strings.TrimSuffix(watched.URL(), "/primary"), "+sentinel", "", 1), "it is a Sentinel: redis+sentinel://host:port/PRIMARY is its URL", false},

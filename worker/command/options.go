@@ -25,8 +25,8 @@ const (
 // is required.
 type Options struct {
 	Template *template.Template
-	// Output is the final path of what an item publishes; nil leaves it to
-	// the item's payload. An item with neither publishes nothing.
+	// Output is the final path of what an item publishes whose payload names
+	// none. An item with neither publishes nothing.
 	Output *template.Pattern
 
 	ItemDeadline time.Duration // a command that runs longer is ended: DeadlineExceeded; 0: no limit

@@ -20,7 +20,7 @@ const Skipped = `{"skipped":"the output exists"}`
 // finalPath is what the item publishes, "" if nothing.
 func (h *Handler) finalPath(p payload.Payload) (string, error) {
 	final := p.Output
-	if h.o.Output != nil {
+	if final == "" && h.o.Output != nil {
 		var err error
 		if final, err = h.o.Output.Expand(p); err != nil {
 			return "", unstartable(err)

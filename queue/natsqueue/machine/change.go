@@ -118,7 +118,8 @@ func (m *Machine) change(v queue.ItemVerb, id string) error {
 }
 
 // Expire ends the leases of a worker that is proven dead, and tells how many
-// they were. They are nobody's to come back for.
+// they were. They are nobody's to come back for. What interrupted them counts
+// no attempt.
 func (m *Machine) Expire(name string, f queue.Failure) int {
 	var held []*item
 	for _, it := range m.leased {
@@ -127,7 +128,11 @@ func (m *Machine) Expire(name string, f queue.Failure) int {
 		}
 	}
 	for _, it := range held {
-		m.fail(it, toBack, m.now, 0, tail(f))
+		if f.Cause == queue.CauseInterrupted {
+			m.release(it, queue.Settlement{Failure: f})
+		} else {
+			m.fail(it, toBack, m.now, 0, tail(f))
+		}
 	}
 	if m.workers[name] != nil {
 		m.factName(factDeadWork, name)

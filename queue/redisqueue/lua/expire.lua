@@ -1,5 +1,5 @@
 -- Ends the leases of a worker that is proven dead.
--- ARGV    worker, failure
+-- ARGV    worker, failure, whether to give them back instead of counting an attempt
 -- Output  how many
 
 insist()
@@ -8,7 +8,16 @@ local refs = {}
 for _, ref in ipairs(call('ZRANGE', P .. 'l', 0, -1)) do
   if item().parse(ref).worker == ARGV[1] then refs[#refs + 1] = ref end
 end
-if #refs > 0 then item().expire(refs, ARGV[2]) end
+if #refs > 0 and ARGV[3] == '1' then
+  each('ZREM', P .. 'l', refs)
+  for _, ref in ipairs(refs) do
+    local it = item().parse(ref)
+    count(it.b, 'leased', -1)
+    item().release(it, ARGV[2], 0, false)
+  end
+elseif #refs > 0 then
+  item().expire(refs, ARGV[2])
+end
 call('HDEL', P .. 'k', ARGV[1], ARGV[1] .. ':refs')
 call('ZREM', P .. 't', ARGV[1])
 finish()
