@@ -35,6 +35,10 @@ test-soak: ## watch a coordinator on that control plane for ten minutes in which
 	.ci/need redis-server redis-server
 	cd integration/kube && go run ./cmd/cluster build && go test -race -tags soak -v -count 1 -timeout 30m -run 'ForTwoMinutes|ForTenMinutes' ./coordinator
 
+.PHONY: bench-cluster
+bench-cluster: ## measure a coordinator beside kubectl, in writes, idle, and with a thousand WorkQueues
+	cd integration/kube && go test -tags speed -v -count 1 -timeout 20m -run 'BesideKubectl|OfAThousandItems|ManyWorkQueues' ./coordinator
+
 .PHONY: test-kubelet
 test-kubelet: ## run workers in images, by a real kubelet and containerd; needs root
 	.ci/need cc gcc libc6-dev

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -127,7 +128,7 @@ func Run(ctx context.Context, c Cluster, o Options) error {
 	if o.Namespace != "" {
 		opts.Cache.DefaultNamespaces = map[string]cache.Config{o.Namespace: {}}
 	}
-	m, err := manager.New(c.Config, opts)
+	m, err := manager.New(hasty(c.Config), opts)
 	if err != nil {
 		return fmt.Errorf("coordinator: %w", err)
 	}
@@ -142,6 +143,15 @@ func Run(ctx context.Context, c Cluster, o Options) error {
 	return nil
 }
 
+// hasty is a client's configuration that leaves it to the API server, which is
+// fair to all, how many requests are too many: by client-go's own limit a
+// thousand WorkQueues would wait for each other.
+func hasty(c *rest.Config) *rest.Config {
+	c = rest.CopyConfig(c)
+	c.QPS, c.Burst = 200, 400 // an end to what is out of hand
+	return c
+}
+
 // control puts the reconciler and what wakes it into a manager.
 func control(ctx context.Context, m manager.Manager, o Options) (*reconciler, error) {
 	meters, err := newMeters(metrics.Registry)
@@ -152,7 +162,7 @@ func control(ctx context.Context, m manager.Manager, o Options) (*reconciler, er
 	r := &reconciler{
 		Client: m.GetClient(), fresh: m.GetAPIReader(), o: o, meters: meters, now: time.Now, log: o.Logger,
 		events: m.GetEventRecorder(fieldOwner), kept: make(map[types.NamespacedName]*memory),
-		stores: &stores{dial: o.Open, reader: m.GetAPIReader(), open: make(map[types.NamespacedName]*store),
+		stores: &stores{dial: o.Open, secrets: secrets{reader: m.GetAPIReader()}, open: make(map[types.NamespacedName]*store),
 			ring: func(key types.NamespacedName) {
 				select {
 				case rings <- event.TypedGenericEvent[types.NamespacedName]{Object: key}:

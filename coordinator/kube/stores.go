@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -16,9 +15,9 @@ import (
 )
 
 const (
-	// secretAge is how long a store's URL is believed before its Secret is read
-	// again.
-	secretAge = time.Minute
+	// freshly is how old the Secret may be of a store that is to be opened: a
+	// person may have put it right just now.
+	freshly = time.Second
 	// gap is the least time between two looks that a queue asks for: a busy one
 	// changes a thousand times a second.
 	gap = 200 * time.Millisecond
@@ -29,9 +28,9 @@ const (
 // stores are the open queues, one a WorkQueue, each with a watcher that rings
 // when the queue has changed.
 type stores struct {
-	dial   func(ctx context.Context, url, name string) (*queue.Queue, error)
-	reader client.Reader // not cached: Secrets are read by name, and never listed
-	ring   func(types.NamespacedName)
+	dial    func(ctx context.Context, url, name string) (*queue.Queue, error)
+	secrets secrets
+	ring    func(types.NamespacedName)
 
 	mu   sync.Mutex
 	open map[types.NamespacedName]*store
@@ -63,15 +62,19 @@ func (s *stores) get(ctx context.Context, w *workload.WorkQueue, now time.Time) 
 	s.mu.Lock()
 	old := s.open[key]
 	s.mu.Unlock()
-	if old != nil && old.owner == w.UID && old.name == w.QueueName() && now.Sub(old.read) < secretAge {
-		return old, nil
+	known, age := old != nil && old.owner == w.UID && old.name == w.QueueName(), freshly
+	if known {
+		if now.Sub(old.read) < secretAge {
+			return old, nil
+		}
+		age = secretAge
 	}
-	url, err := s.url(ctx, w)
+	url, read, err := s.url(ctx, w, now, age)
 	if err != nil {
 		return nil, err
 	}
-	if old != nil && old.owner == w.UID && old.name == w.QueueName() && old.url == url {
-		old.read = now // looks at one WorkQueue never overlap
+	if known && old.url == url {
+		old.read = read // looks at one WorkQueue never overlap
 		return old, nil
 	}
 	s.forget(key)
@@ -85,7 +88,7 @@ func (s *stores) get(ctx context.Context, w *workload.WorkQueue, now time.Time) 
 		return nil, err
 	}
 	watch, stop := context.WithCancel(context.WithoutCancel(ctx))
-	opened := &store{Queue: q, owner: w.UID, url: url, name: w.QueueName(), read: now, stop: stop, nodes: make(map[string]*nodeQueue)}
+	opened := &store{Queue: q, owner: w.UID, url: url, name: w.QueueName(), read: read, stop: stop, nodes: make(map[string]*nodeQueue)}
 	s.mu.Lock()
 	s.open[key] = opened
 	s.mu.Unlock()
@@ -106,18 +109,19 @@ func (s *stores) taken(key types.NamespacedName, url, name string) error {
 	return nil
 }
 
-// url is the store's, from the Secret. Errors do not show it.
-func (s *stores) url(ctx context.Context, w *workload.WorkQueue) (string, error) {
+// url is the store's, from the Secret as it was at most age ago, and when that
+// was. Errors do not show it.
+func (s *stores) url(ctx context.Context, w *workload.WorkQueue, now time.Time, age time.Duration) (string, time.Time, error) {
 	ref := w.Spec.StoreSecret()
-	var secret corev1.Secret
-	if err := s.reader.Get(ctx, client.ObjectKey{Namespace: w.Namespace, Name: ref.Name}, &secret); err != nil {
-		return "", fmt.Errorf("the Secret with the store's URL: %w", err)
+	said, err := s.secrets.get(ctx, client.ObjectKey{Namespace: w.Namespace, Name: ref.Name}, now, age)
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("the Secret with the store's URL: %w", err)
 	}
-	url := strings.TrimSpace(string(secret.Data[ref.Key]))
+	url := strings.TrimSpace(string(said.data[ref.Key]))
 	if url == "" {
-		return "", fmt.Errorf("the Secret %q has no key %q with the store's URL", ref.Name, ref.Key)
+		return "", time.Time{}, fmt.Errorf("the Secret %q has no key %q with the store's URL", ref.Name, ref.Key)
 	}
-	return url, nil
+	return url, said.read, nil
 }
 
 // forget closes the queue of a WorkQueue, if it is open.

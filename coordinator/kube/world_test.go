@@ -115,7 +115,7 @@ func (w *world) restart() {
 		o: Options{Image: "sluice", Enqueue: func(_ context.Context, _ *queue.Queue, _ *workload.WorkQueue, batch string) (string, error) {
 			return "9 items", nil
 		}}.complete()}
-	r.stores = &stores{reader: w.Client, open: make(map[types.NamespacedName]*store), ring: func(types.NamespacedName) {},
+	r.stores = &stores{secrets: secrets{reader: w.Client}, open: make(map[types.NamespacedName]*store), ring: func(types.NamespacedName) {},
 		dial: func(_ context.Context, url, name string) (*queue.Queue, error) {
 			w.dials++
 			if url != "redis://store:6379/0" {

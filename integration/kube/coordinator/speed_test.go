@@ -86,8 +86,7 @@ func TestWritesOfAThousandItems(t *testing.T) {
 func TestIdleAndManyWorkQueues(t *testing.T) {
 	p := newPlace(t)
 	c := p.replica(config)
-	jobs := p.jobs()
-	make := func(from, to int) {
+	fill := func(from, to int) {
 		began := time.Now()
 		for i := from; i < to; i++ {
 			p.queue(fmt.Sprint("q", i), "  scaling: {maxParallelism: 1}", "true")
@@ -95,12 +94,13 @@ func TestIdleAndManyWorkQueues(t *testing.T) {
 		p.settled(to)
 		t.Logf("WorkQueues %d to %d were made and seen to in %s", from, to, time.Since(began).Round(time.Second))
 	}
-	make(0, 100)
+	fill(0, 100)
 	began, calls := time.Now(), p.storeCalls()
 	<-time.After(time.Minute)
 	requests, _ := p.requests(began, func(string) bool { return true })
 	t.Logf("100 idle WorkQueues for a minute: %d requests of the coordinator to the API server, %d calls of the store", requests, p.storeCalls()-calls)
-	make(100, 1000)
+	fill(100, 1000)
+	jobs := p.jobs()
 	var took []time.Duration
 	for _, i := range rand.Perm(1000)[:60] {
 		queue := fmt.Sprint("q", i)
