@@ -27,9 +27,9 @@ func TestALeaderThatDies(t *testing.T) {
 	}{
 		{"elected", 1, 3},
 		{"loaded", 1, 3},
-		{"before a commit", 30, 6},
-		{"written", 30, 6},
-		{"stored", 30, 6},
+		{"before a commit", 15, 6},
+		{"written", 15, 6},
+		{"stored", 15, 6},
 		{"inside a snapshot", 1, 4},
 		{"marked", 1, 4},
 	} {
