@@ -136,7 +136,7 @@ func TestTheCauseOfAWorkersDeathIsTheItems(t *testing.T) {
 	}{
 		{"memory", "", "", "OOMKilled", false, "OOMKilled", "OOMKilled"},
 		{"disk", "Evicted", "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi.", "Error", false, "ResourceExceeded", "ResourceExceeded"},
-		{"node", "Evicted", "The node was low on resource: memory.", "Error", true, "Interrupted", "NodePressure"},
+		{"node", "Evicted", "The node was low on resource: memory.", "Error", true, "", "NodePressure"},
 	} {
 		p.queue(tt.queue, "  itemPolicy: {lease: 10m, backoffLimit: 0}", "true")
 		k.only(tt.queue)
@@ -161,11 +161,18 @@ func TestTheCauseOfAWorkersDeathIsTheItems(t *testing.T) {
 			}
 			s.ContainerStatuses = state(corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: tt.container, FinishedAt: metav1.Now()}})
 		})
+		p.condition(tt.queue, "Disturbed", "True", tt.condition, soon)
+		if tt.disrupted { // none of its doing, so that it has its one attempt still
+			got := p.item(tt.queue, "given back", func(i item) bool { return i.State != "leased" })
+			if got.State == "dead" || got.Attempts != 0 || got.Releases != 1 {
+				t.Errorf("%s: the item is %+v, want it given back once without an attempt", tt.queue, got)
+			}
+			continue
+		}
 		got := p.item(tt.queue, "dead", func(i item) bool { return i.State == "dead" })
 		if f := got.Failures; got.Attempts != 1 || len(f) != 1 || f[0].Cause != tt.cause || !strings.Contains(f[0].Message, pod.Name) || !strings.Contains(f[0].Message, tt.message) {
 			t.Errorf("%s: the item is %+v, want dead of %s", tt.queue, got, tt.cause)
 		}
-		p.condition(tt.queue, "Disturbed", "True", tt.condition, soon)
 	}
 }
 
