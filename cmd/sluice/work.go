@@ -48,7 +48,9 @@ all have work, a queue of weight 3 gets three times the time of one of weight 1.
 The command is as in 'sluice run'; {out} is where it writes the output that the
 item was enqueued with, or, if it was enqueued without one, that of --output.
 The store refuses two items with one output when they are enqueued; of two that
---output gives the same, the second is dead and nothing is replaced. SIGTERM or Ctrl-C has it take nothing more and finish
+--output gives the same, the second is dead and nothing is replaced.
+
+SIGTERM or Ctrl-C has it take nothing more and finish
 what runs within --grace; a second one gives that back at once.
 
 Exit code: 0 allowed to leave, 75 stopped with work left, 2 bad usage or the

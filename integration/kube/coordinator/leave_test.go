@@ -2,6 +2,7 @@ package coordinator_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -82,8 +83,20 @@ func TestANodeIsDrainedAndAnotherDies(t *testing.T) {
 		t.Errorf("a drain fails no item, and they are %+v, %v", all, err)
 	}
 	p.begun(40)
-	lost := p.podsOn("dying")
 	dying.Kill()
+	until(t, soon, func(ctx context.Context) error { // pods are bound to it until somebody knows
+		node, err := kube.Client().CoreV1().Nodes().Get(ctx, "dying", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
+			return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+		}) {
+			return errors.New("the dead node is Ready still")
+		}
+		return nil
+	})
+	lost := p.podsOn("dying")
 	p.ended(80, soon)
 	until(t, soon, func(ctx context.Context) error { // whether or not pods are left of those who are lost
 		w, err := p.workQueue(ctx, "film")
@@ -108,7 +121,7 @@ func TestANodeIsDrainedAndAnotherDies(t *testing.T) {
 		t.Errorf("%d items ended, want 81; %d workers were lost", len(ended), len(lost))
 	}
 	t.Logf("%d workers were lost with their node, %d items began twice", len(lost), len(p.lines("begin"))-81)
-	p.atMost(6 + 6) // those of the dead node count as there still, also who was bound to it before anybody knew
+	p.atMost(6 + len(lost)) // who count as there still
 }
 
 // podsOn are the pods of a node that have not ended.
