@@ -145,8 +145,13 @@ func (r *run) conclude(e ending, began time.Time) (*result, error) {
 		}
 	}
 	r.sweep(ctx, d, dead)
-	before, err := r.state.conclude(ctx, r.queue, d, dead)
-	err = errors.Join(err, r.lineup.close(ctx, r.queue, dead))
+	ends, err := r.lineup.untold(ctx, r.queue, dead)
+	for _, e := range ends {
+		r.lineup.over(e)
+		err = errors.Join(err, r.state.over(e))
+	}
+	before, failed := r.state.conclude(dead)
+	err = errors.Join(err, failed, r.lineup.close())
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return &result{e, console.Summary{

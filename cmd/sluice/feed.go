@@ -64,7 +64,7 @@ func (k kicker) Enqueue(ctx context.Context, items []queue.Item) ([]queue.Outcom
 	defer k.loop.Kick()
 	fresh := k.lineup.expect(items)
 	outcomes, err := k.tally.Enqueue(ctx, items)
-	k.lineup.known(items, fresh, outcomes)
+	k.lineup.added(items, fresh, outcomes)
 	return outcomes, err
 }
 

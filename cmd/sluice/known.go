@@ -36,15 +36,11 @@ func (k *known) outcome(it queue.Item) (queue.Outcome, error) {
 
 func (k *known) close() error { return errors.Join(k.items.Close(), k.outputs.Close()) }
 
-// retention is how long the store keeps what is done. Who dies while it has an
-// item's end to tell is made good for out of the store's records, where that
-// matters.
-func (f *runFlags) retention() time.Duration {
-	if f.state != "" || f.joblog != "" || f.keepOrder {
-		return 365 * day // the life of the run
-	}
-	return time.Minute
-}
+// retention is how long the store of a run keeps what is done: hardly at all, since
+// the run itself knows what it has had, and what it has not heard of. People's
+// queues remember for a minute at least, which for fast items would be memory that
+// grows with their number.
+const retention = time.Second
 
 // tally is the depth of a run's queue, with what the store has forgotten.
 type tally struct {

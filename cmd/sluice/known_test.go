@@ -64,9 +64,10 @@ func TestTallyDoesNotTakeALookForTheEnd(t *testing.T) {
 	}
 }
 
-func TestTallyCountsWhatTheStoreHasForgotten(t *testing.T) {
-	store := miniredis.RunT(t)
-	now := time.Now()
+// forgetful is a run's queue, in a store whose clock stands.
+func forgetful(t *testing.T) (*queue.Queue, *miniredis.Miniredis, time.Time) {
+	t.Helper()
+	store, now := miniredis.RunT(t), time.Now()
 	store.SetTime(now)
 	d, err := redisqueue.Open(t.Context(), redisqueue.Options{URL: "redis://" + store.Addr(), Queue: "q"})
 	if err != nil {
@@ -74,9 +75,14 @@ func TestTallyCountsWhatTheStoreHasForgotten(t *testing.T) {
 	}
 	q := queue.New(d)
 	t.Cleanup(func() { _ = q.Close() })
-	if _, err := q.SetPolicy(t.Context(), queue.Policy{Retention: time.Minute}, false); err != nil {
+	if _, err := d.SetPolicy(t.Context(), queue.Policy{Retention: retention}, false); err != nil {
 		t.Fatal(err)
 	}
+	return q, store, now
+}
+
+func TestTallyCountsWhatTheStoreHasForgotten(t *testing.T) {
+	q, store, now := forgetful(t)
 	ta := tally{Queue: q}
 	add := func(from, to int) {
 		t.Helper()

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -12,8 +10,9 @@ import (
 	"sluice.dev/queue"
 )
 
-// lineup is what a run remembers of items that are not over, for --keep-order
-// and --joblog. A nil one remembers nothing.
+// lineup is what a run remembers of items that are not over, for --keep-order,
+// --joblog and --state. A nil one remembers nothing. The store forgets what is
+// done: an item that it was given, and does not have, is done.
 type lineup struct {
 	order   *console.Order // nil without --keep-order
 	log     *joblog        // nil without --joblog
@@ -31,6 +30,7 @@ type lineup struct {
 // standing is an item that is not over.
 type standing struct {
 	seq      int64
+	added    bool // the store has got it
 	attempt  int
 	received int64 // bytes of stdout in this attempt
 }
@@ -56,22 +56,37 @@ func (l *lineup) expect(items []queue.Item) map[string]bool {
 	return fresh
 }
 
-// known takes those out of the line that were over before.
-func (l *lineup) known(items []queue.Item, fresh map[string]bool, outcomes []queue.Outcome) {
+// added notes which of the items the store has got, and takes the others out of
+// the line. One that the store has already is of this call, whose answer was lost.
+func (l *lineup) added(items []queue.Item, fresh map[string]bool, outcomes []queue.Outcome) {
 	if l == nil {
 		return
 	}
-	added := make(map[string]bool)
 	for i, o := range outcomes {
-		if o == queue.Added {
-			added[items[i].ID] = true
-		}
-	}
-	for id := range fresh {
-		if !added[id] {
+		switch id := items[i].ID; {
+		case !fresh[id]:
+		case o == queue.Added || o == queue.Duplicate:
+			l.mark(id)
+		default:
 			l.leave(id)
 		}
 	}
+}
+
+func (l *lineup) mark(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s := l.items[id]; s != nil { // else it is over already
+		s.added = true
+	}
+}
+
+// has tells whether an item is in the line, and whether the store has got it.
+func (l *lineup) has(id string) (there, added bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.items[id]
+	return s != nil, s != nil && s.added
 }
 
 // leave takes an item out of the line, nil if it is not there.
@@ -120,17 +135,31 @@ func (l *lineup) look(ctx context.Context, q *queue.Queue) error {
 		l.first, l.ended = id, false
 		return nil
 	}
-	recs, err := q.Items(ctx, queue.Query{ID: id})
-	if err != nil || len(recs) == 0 {
+	e, over, err := l.recorded(ctx, q, id)
+	switch {
+	case err != nil:
 		return err
-	}
-	switch over := recs[0].State == queue.Done || recs[0].State == queue.Dead; {
 	case over && l.ended:
-		l.over(l.lastEvent(recs[0]))
+		l.over(e)
 	default:
 		l.ended = over
 	}
 	return nil
+}
+
+// recorded is the end of an item by the store's records, if it has ended.
+func (l *lineup) recorded(ctx context.Context, q *queue.Queue, id string) (e console.Event, over bool, err error) {
+	_, added := l.has(id) // before the look
+	recs, err := q.Items(ctx, queue.Query{ID: id})
+	switch {
+	case err != nil:
+		return e, false, err
+	case len(recs) > 0:
+		s := recs[0].State
+		return l.lastEvent(recs[0]), s == queue.Done || s == queue.Dead, nil
+	}
+	e = console.Event{ID: id, Attempt: 1, Verb: queue.Ack, Began: time.Now(), Command: []byte("# its worker died before it told")}
+	return e, added, nil
 }
 
 // full tells whether so many items wait for the first one that the input has
@@ -152,29 +181,46 @@ func (l *lineup) lose() {
 	}
 }
 
-// close shows what is left, and logs it. No worker lives any more: the queue's
-// records tell what became of items that none has told of.
-func (l *lineup) close(ctx context.Context, q *queue.Queue, dead []queue.Record) error {
+// untold is the ends of items that none has told of. No worker lives any more:
+// what is in the line and not with the store has ended.
+func (l *lineup) untold(ctx context.Context, q *queue.Queue, dead []queue.Record) (ends []console.Event, err error) {
 	if l == nil {
-		return nil
+		return nil, nil
 	}
 	for _, r := range dead {
-		l.over(l.lastEvent(r))
-	}
-	var errs []error
-	if l.lost {
-		for _, id := range slices.Collect(maps.Keys(l.items)) {
-			recs, err := q.Items(ctx, queue.Query{ID: id})
-			errs = append(errs, err)
-			if len(recs) > 0 && recs[0].State == queue.Done {
-				l.over(l.lastEvent(recs[0]))
-			}
+		if there, _ := l.has(r.Item.ID); there {
+			ends = append(ends, l.lastEvent(r))
 		}
 	}
-	if l.order != nil {
-		errs = append(errs, l.order.Close())
+	if !l.lost {
+		return ends, nil
 	}
-	return errors.Join(errs...)
+	left, err := q.Items(ctx, queue.Query{})
+	if err != nil {
+		return ends, err
+	}
+	ended := maps.Clone(l.items)
+	for _, r := range left {
+		delete(ended, r.Item.ID)
+	}
+	for id := range ended {
+		e, over, err := l.recorded(ctx, q, id)
+		if err != nil {
+			return ends, err
+		}
+		if over {
+			ends = append(ends, e)
+		}
+	}
+	return ends, nil
+}
+
+// close shows what is left.
+func (l *lineup) close() error {
+	if l == nil || l.order == nil {
+		return nil
+	}
+	return l.order.Close()
 }
 
 // lastEvent is the end of an item as its record tells it.

@@ -75,7 +75,6 @@ func (p *planner) queue(o *workload.WorkQueue, f *runFlags) *workQueue {
 		q.deadline = time.Duration(*spec.DeadlineSeconds) * time.Second
 	}
 	policy := spec.ItemPolicy.Queue()
-	policy.Retention = f.retention() // the run itself remembers
 	q.policy = &policy
 	if spec.Schedule != nil {
 		p.schedule(q, o, template, f)

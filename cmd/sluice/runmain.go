@@ -82,7 +82,7 @@ type run struct {
 	known    known
 	launcher *local.Launcher
 	loop     *coordinator.Loop
-	lineup   *lineup // nil if neither order nor log is kept
+	lineup   *lineup // nil if neither order, log nor state is kept
 	crew     crew
 	ended    chan ending // the first to arrive ends the run
 
@@ -185,8 +185,9 @@ func (r *run) open(ctx context.Context) error {
 		}
 	}
 	stated := *p
-	stated.Retention = cmp.Or(p.Retention, r.flags.retention())
-	if _, err = r.queue.SetPolicy(ctx, stated, false); err == nil && r.deadline > 0 {
+	stated.Retention = retention
+	// The driver itself takes a retention that is too short for people's queues.
+	if _, err = d.SetPolicy(ctx, stated, false); err == nil && r.deadline > 0 {
 		err = r.queue.OpenBatch(ctx, queue.Batch{Name: batchName, Deadline: r.deadline})
 	}
 	if err != nil {

@@ -18,7 +18,7 @@ type sink struct {
 // sink makes the lineup too.
 func (r *run) sink() (console.Sink, error) {
 	s := sink{r.console, r}
-	if !r.flags.keepOrder && r.joblog == nil {
+	if !r.flags.keepOrder && r.joblog == nil && r.state == nil {
 		return s, nil
 	}
 	l := &lineup{items: make(map[string]*standing), command: r.command, log: r.joblog}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,9 +24,8 @@ type state struct {
 	published map[string][]publish.File // by output: what records prove to be our own
 	retryDead bool
 
-	mu       sync.Mutex
-	passed   passed
-	recorded int64 // items that became done in this run, as far as was told
+	mu     sync.Mutex
+	passed passed
 }
 
 // passed counts items that were over before and did not run again.
@@ -163,9 +161,6 @@ func (s *state) over(e console.Event) error {
 	if e.Verb != queue.Ack {
 		return s.dead(e.ID, e.Attempt, queue.Failure{Cause: e.Cause, ExitCode: e.Exit})
 	}
-	s.mu.Lock()
-	s.recorded++
-	s.mu.Unlock()
 	return s.journal.Add(journal.Entry{Kind: journal.Done, ID: e.ID, Attempts: e.Attempt})
 }
 
@@ -177,9 +172,8 @@ func (s *state) dead(id string, attempts int, f queue.Failure) error {
 	return s.journal.Add(journal.Entry{Kind: journal.Dead, ID: id, Attempts: attempts, Data: data})
 }
 
-// conclude records what no worker has told of, since it died before, and the
-// whole failures of the dead. No worker lives any more.
-func (s *state) conclude(ctx context.Context, q *queue.Queue, d queue.Depth, dead []queue.Record) (passed, error) {
+// conclude records the whole failures of the dead, of which events tell less.
+func (s *state) conclude(dead []queue.Record) (passed, error) {
 	if s == nil {
 		return passed{}, nil
 	}
@@ -191,18 +185,6 @@ func (s *state) conclude(ctx context.Context, q *queue.Queue, d queue.Depth, dea
 			last = r.Failures[n-1]
 		}
 		if err := s.dead(r.Item.ID, r.Attempts, last); err != nil {
-			return s.passed, err
-		}
-	}
-	if s.recorded >= d.Done {
-		return s.passed, nil
-	}
-	done, err := q.Items(ctx, queue.Query{States: []queue.State{queue.Done}})
-	if err != nil {
-		return s.passed, err
-	}
-	for _, r := range done {
-		if err := s.journal.Add(journal.Entry{Kind: journal.Done, ID: r.Item.ID, Attempts: r.Attempts}); err != nil {
 			return s.passed, err
 		}
 	}
