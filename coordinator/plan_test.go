@@ -27,6 +27,10 @@ func TestPlan(t *testing.T) {
 		{"busy slots do not", queue.Depth{Ready: 1, Leased: 2}, Count{Workers: 2, Slots: 2}, Options{Max: 4}, 1, "1 more"},
 		{"prefetched leases fill no slot twice", queue.Depth{Ready: 1, Leased: 50}, Count{Workers: 1, Slots: 1}, Options{Max: 4}, 1, "1 more"},
 		{"ten items a worker", queue.Depth{Ready: 21}, Count{}, Options{Max: 9, ItemsPerWorker: 10}, 3, "3 more"},
+		{"those that come up are there for ten each", queue.Depth{Ready: 21}, Count{Workers: 3, Slots: 3}, Options{Max: 9, ItemsPerWorker: 10}, 0, "21 claimable, room for 30 in 3 workers at 10 items each: enough"},
+		{"what they have at work is of the ten", queue.Depth{Ready: 28, Leased: 3}, Count{Workers: 3, Slots: 3}, Options{Max: 9, ItemsPerWorker: 10}, 1, "28 claimable, room for 27 in 3 workers at 10 items each: 1 more"},
+		{"a suspect worker is there for none", queue.Depth{Ready: 21, Leased: 2}, Count{Workers: 3, Slots: 6, Suspect: 2}, Options{Max: 9, ItemsPerWorker: 10}, 1, "room for 18 in 3 workers"},
+		{"more slots than items each count all", queue.Depth{Ready: 6}, Count{Workers: 2, Slots: 8}, Options{Max: 9}, 0, "8 free slots"},
 		{"held items ask for nothing", queue.Depth{Ready: 5, Held: 5}, Count{}, Options{Max: 4}, 0, "enough"},
 		{"blocked and delayed items ask for nothing", queue.Depth{Blocked: 5, Delayed: 5}, Count{}, Options{Max: 4}, 0, "enough"},
 		{"a suspect worker has no free slot", queue.Depth{Ready: 1}, Count{Workers: 1, Slots: 1, Suspect: 1}, Options{Max: 4}, 1, "1 more"},
@@ -53,16 +57,19 @@ func TestPlan(t *testing.T) {
 }
 
 // Whatever the numbers: never above the maximum, never below the minimum,
-// never a worker for which there is neither an item nor a minimum.
+// never a worker for which there is neither an item nor a minimum, and nothing more
+// when only what was asked for has happened, or when the workers take their items.
 func TestPlanBounds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Int64Range(0, 1000)
-		d := queue.Depth{Ready: n.Draw(t, "ready"), Leased: n.Draw(t, "leased"), Delayed: n.Draw(t, "delayed")}
 		workers := rapid.IntRange(0, 50).Draw(t, "workers")
 		slots := rapid.IntRange(1, 8).Draw(t, "slots")
+		live := func() Count { return Count{Workers: workers, Slots: workers * slots, Others: 7} }
+		own := rapid.Int64Range(0, int64(workers*slots)).Draw(t, "leased")
+		d := queue.Depth{Ready: n.Draw(t, "ready"), Leased: 7 + own, Delayed: n.Draw(t, "delayed")}
 		o := Options{Min: rapid.IntRange(0, 10).Draw(t, "min"), ItemsPerWorker: slots * rapid.IntRange(1, 4).Draw(t, "factor")}
 		o.Max = o.Min + rapid.IntRange(1, 40).Draw(t, "room")
-		got := Plan(d, Count{Workers: workers, Slots: workers * slots}, o)
+		got := Plan(d, live(), o)
 		if got.Launch < 0 || got.Launch > 0 && workers+got.Launch > o.Max {
 			t.Fatalf("launch %d with %d live and a maximum of %d", got.Launch, workers, o.Max)
 		}
@@ -71,6 +78,15 @@ func TestPlanBounds(t *testing.T) {
 		}
 		if int64(got.Launch) > d.Ready && workers+got.Launch > o.Min {
 			t.Fatalf("%d workers for %d ready items", got.Launch, d.Ready)
+		}
+		workers += got.Launch
+		if again := Plan(d, live(), o); again.Launch > 0 {
+			t.Fatalf("launched %d, and then wants %d more: %s", got.Launch, again.Launch, again.Reason)
+		}
+		taken := min(d.Ready, int64(workers*slots)-own)
+		d.Ready, d.Leased = d.Ready-taken, d.Leased+taken
+		if again := Plan(d, live(), o); again.Launch > 0 {
+			t.Fatalf("wants %d more once %d items are taken: %s", again.Launch, taken, again.Reason)
 		}
 	})
 }

@@ -30,13 +30,14 @@ type contender struct {
 	scaler
 }
 
-func contenders(maximum int) []contender {
+func contenders(t trace) []contender {
 	const (
 		idle = 30 * time.Second // idleSeconds of a cluster, unless it is set
 		poll = 30 * time.Second // pollingInterval, unless it is set
 	)
+	maximum := t.Max
 	options := coordinator.Options{Max: maximum, ItemsPerWorker: 1}
-	return []contender{
+	list := []contender{
 		{"sluice", sluice{options, idle}},
 		{"KEDA default", keda{strategy: byDefault, max: maximum, every: poll}},
 		{"KEDA accurate", keda{strategy: accurate, max: maximum, every: poll}},
@@ -45,6 +46,13 @@ func contenders(maximum int) []contender {
 		{"KEDA accurate, an item a pod", keda{strategy: accurate, max: maximum, every: poll, single: true}},
 		{"sluice, idle for 5 s", sluice{options, 5 * time.Second}},
 	}
+	if n := t.PerWorker; n > 0 {
+		several := options
+		several.ItemsPerWorker = n
+		list = append(list, contender{fmt.Sprintf("sluice, itemsPerWorker %d", n), sluice{several, idle}},
+			contender{fmt.Sprintf("KEDA accurate, a target of %d", n), keda{strategy: accurate, max: maximum, every: poll, target: n}})
+	}
+	return list
 }
 
 func run(w io.Writer, svg string, largest int) error {
@@ -54,7 +62,7 @@ func run(w io.Writer, svg string, largest int) error {
 		fmt.Fprintln(w, "| | drained after the last arrival | mean wait | most pods | pods started | found nothing | pod hours |")
 		fmt.Fprintln(w, "|---|---|---|---|---|---|---|")
 		var results []result
-		list := contenders(t.Max)
+		list := contenders(t)
 		for _, c := range list {
 			r := simulate(t, c.scaler, 1)
 			results = append(results, r)

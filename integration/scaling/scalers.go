@@ -29,6 +29,7 @@ type keda struct {
 	max      int           // maxReplicaCount
 	single   bool          // a pod does one item; else it goes on until it finds none
 	every    time.Duration // pollingInterval
+	target   int           // items that justify a Job: the trigger's target value; 0: 1
 }
 
 type strategy string
@@ -53,6 +54,8 @@ func (k keda) scale(c *cluster) int {
 	if k.strategy == byDefault {
 		length += int(d.Leased)
 	}
+	target := max(k.target, 1)
+	length = (length + target - 1) / target
 	running := c.pods() // Jobs that have not ended, pending ones too
 	wanted := min(length, k.max)
 	more := wanted - running

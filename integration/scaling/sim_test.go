@@ -10,7 +10,7 @@ import (
 
 func TestEveryScalerDoesEveryItem(t *testing.T) {
 	for _, tr := range traces(20_000) {
-		for _, c := range contenders(tr.Max) {
+		for _, c := range contenders(tr) {
 			r := simulate(tr, c.scaler, 1)
 			if r.Peak < 1 || r.Peak > tr.Max && c.name == "sluice" {
 				t.Errorf("%s, %s: %d pods at once, at most %d are allowed", tr.Name, c.name, r.Peak, tr.Max)
@@ -33,6 +33,17 @@ func TestOneItemIsDoneByOnePod(t *testing.T) {
 	}
 	if want := r.Wait + 5*time.Second; r.Drained != want {
 		t.Errorf("drained after %v, want %v", r.Drained, want)
+	}
+}
+
+func TestAPodIsThereForSeveralItems(t *testing.T) {
+	tr := trace{Items: make([]arrival, 100), Max: 50, Start: 2 * time.Second}
+	for i := range tr.Items {
+		tr.Items[i].Takes = time.Second
+	}
+	r := simulate(tr, sluice{coordinator.Options{Max: 50, ItemsPerWorker: 20}, 30 * time.Second}, 1)
+	if r.Started != 5 || r.Peak != 5 || r.Nothing != 0 {
+		t.Errorf("got %d pods, %d at once, %d found nothing; want 5 for 100 items at 20 a pod", r.Started, r.Peak, r.Nothing)
 	}
 }
 

@@ -15,6 +15,7 @@ type trace struct {
 	Max        int           // pods
 	Start      time.Duration // a pod takes this long to start, and up to twice as long
 	SlowNodes  float64       // share of the pods that land on a node that is eight times slower
+	PerWorker  int           // items that a pod is there for, for those that can say so; 0: none do
 }
 
 type arrival struct{ At, Takes time.Duration }
@@ -60,5 +61,11 @@ func traces(largest int) []trace {
 		large.Items = append(large.Items, arrival{time.Duration(r.Int64N(int64(time.Hour))), about(30 * time.Second)})
 	}
 	slices.SortStableFunc(large.Items, func(a, b arrival) int { return cmp.Compare(a.At, b.At) })
-	return []trace{burst, bursts, trickle, tail, slow, starts, large}
+	short := trace{Name: "Short items", Says: "3,000 items of about 200 ms every 5 minutes, half an hour long", Max: 100, Start: 2 * time.Second, PerWorker: 100}
+	for at := time.Duration(0); at < 30*time.Minute; at += 5 * time.Minute {
+		for range 3000 {
+			short.Items = append(short.Items, arrival{at, about(200 * time.Millisecond)})
+		}
+	}
+	return []trace{burst, bursts, trickle, tail, slow, starts, short, large}
 }

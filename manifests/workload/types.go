@@ -199,8 +199,10 @@ type Scaling struct {
 	// +kubebuilder:validation:Minimum=1
 	MaxParallelism *int32 `json:"maxParallelism,omitempty"`
 
-	// ItemsPerWorker is how many ready items make one more worker worth
-	// starting. At least 1; default 1.
+	// ItemsPerWorker is how many items a worker is there for, at once or one
+	// after another: so many ready ones make one more worth starting, and all
+	// but one of them may wait behind one that takes long. At least 1;
+	// default 1; a worker with more slots than that counts them all.
 	// +kubebuilder:validation:Minimum=1
 	ItemsPerWorker *int32 `json:"itemsPerWorker,omitempty"`
 }

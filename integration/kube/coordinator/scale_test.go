@@ -35,6 +35,22 @@ func TestABurstAndAnother(t *testing.T) {
 	p.undisturbed()
 }
 
+// Neither while its workers come up nor when they have begun are there more.
+func TestAWorkerIsThereForSeveralItems(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.coordinate()
+	p.queue("film", "  scaling: {maxParallelism: 10, itemsPerWorker: 5}", "sleep 1")
+	p.enqueue("film", "a", 10)
+	p.ended(10, soon)
+	p.workers(0, soon)
+	p.once(10)
+	p.atMost(2)
+	if p.made != 2 {
+		t.Errorf("%d pods were made for 10 items at 5 a worker, want 2", p.made)
+	}
+}
+
 func TestATrickleIsTheWorkOfFew(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
@@ -137,7 +153,8 @@ func (p *place) busyWereLeftAlone() {
 	for _, e := range p.deleted() {
 		who, pod := e.User.Username, e.ObjectRef.Name
 		_, controller, _ := strings.Cut(who, "system:serviceaccount:kube-system:")
-		follows := who == account || slices.Contains([]string{"job-controller", "generic-garbage-collector", "daemon-set-controller"}, controller)
+		follows := who == account || slices.Contains([]string{"job-controller", "daemon-set-controller"}, controller) ||
+			controller == "generic-garbage-collector" && !p.dropped
 		if item := busy[pod]; item != "" && follows {
 			p.Errorf("%s deleted pod %s, which had item %s", who, pod, item)
 		}
