@@ -32,6 +32,7 @@ type place struct {
 	redis                *redisServer
 	env                  []string // of coordinators
 	replicas             []*replica
+	dropped              bool // a WorkQueue, by the test itself: its workers end with it
 
 	mu     sync.Mutex
 	active map[types.UID]bool // pods that have not ended
