@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"sluice.dev/internal/natstest"
+	"sluice.dev/internal/queuebench"
 	"sluice.dev/internal/redistest"
 	"sluice.dev/queue"
 	"sluice.dev/queue/natsqueue"
@@ -35,9 +35,8 @@ const (
 
 // store is a queue on a store of one kind.
 type store struct {
+	*queuebench.Load
 	name string
-	q    *queue.Queue
-	last int // of its items
 }
 
 // stores are redis-server, nats-server with one replica and its own sync
@@ -61,11 +60,9 @@ func stores(b *testing.B) []*store {
 			return redisqueue.Open(ctx, redisqueue.Options{URL: url, Queue: "bench"})
 		})
 	}
-	return []*store{
-		{name: "redis", q: redis(redistest.Start(b).URL())},
-		{name: "jetstream", q: openStore(b, func(ctx context.Context) (queue.Driver, error) { return natsqueue.Open(ctx, nats, "bench") })},
-		{name: "memory", q: redis(memory.URL())},
-	}
+	jetstream := openStore(b, func(ctx context.Context) (queue.Driver, error) { return natsqueue.Open(ctx, nats, "bench") })
+	of := func(name string, q *queue.Queue) *store { return &store{&queuebench.Load{TB: b, Queue: q}, name} }
+	return []*store{of("redis", redis(redistest.Start(b).URL())), of("jetstream", jetstream), of("memory", redis(memory.URL()))}
 }
 
 func openStore(b *testing.B, open func(context.Context) (queue.Driver, error)) *queue.Queue {
@@ -83,28 +80,13 @@ func openStore(b *testing.B, open func(context.Context) (queue.Driver, error)) *
 	return q
 }
 
-// fill enqueues a round of items of 200 bytes, 100 a call.
-func (s *store) fill(b *testing.B) {
-	payload := []byte(strings.Repeat("p", 200))
-	for range storeItems / 100 {
-		items := make([]queue.Item, 100)
-		for i := range items {
-			s.last++
-			items[i] = queue.Item{ID: fmt.Sprint("item-", s.last), Payload: payload}
-		}
-		if _, err := s.q.Enqueue(b.Context(), items); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 // work has a worker of many slots, as "sluice work" has it, do a round of items
 // that take no time.
 func (s *store) work(b *testing.B) {
 	var left atomic.Int64
 	left.Store(storeItems)
 	var w *worker.Worker
-	w = worker.New(s.q, worker.HandlerFunc(func(context.Context, *worker.Attempt) error {
+	w = worker.New(s.Queue, worker.HandlerFunc(func(context.Context, *worker.Attempt) error {
 		if left.Add(-1) == 0 {
 			w.Drain()
 		}
@@ -122,7 +104,7 @@ func (s *store) work(b *testing.B) {
 // worker that waits idle, in milliseconds.
 func (s *store) wake(b *testing.B) (took []float64) {
 	started := make(chan time.Time)
-	w := worker.New(s.q, worker.HandlerFunc(func(context.Context, *worker.Attempt) error {
+	w := worker.New(s.Queue, worker.HandlerFunc(func(context.Context, *worker.Attempt) error {
 		started <- time.Now()
 		return nil
 	}), worker.Options{})
@@ -133,9 +115,8 @@ func (s *store) wake(b *testing.B) (took []float64) {
 	}()
 	for range storeWakes {
 		<-time.After(10 * time.Millisecond) // it waits by then
-		s.last++
 		began := time.Now()
-		if _, err := s.q.Enqueue(b.Context(), []queue.Item{{ID: fmt.Sprint("item-", s.last)}}); err != nil {
+		if _, err := s.Queue.Enqueue(b.Context(), s.Items(1)); err != nil {
 			b.Fatal(err)
 		}
 		took = append(took, float64((<-started).Sub(began).Microseconds())/1000)
@@ -152,18 +133,13 @@ func (s *store) wake(b *testing.B) (took []float64) {
 // how soon an idle worker has an item. Ratios are of medians, to redis.
 func BenchmarkStores(b *testing.B) {
 	all := stores(b)
-	enqueued, worked, woken := map[string][]float64{}, map[string][]float64{}, map[string][]float64{}
-	rate := func(f func(*testing.B)) float64 {
-		began := time.Now()
-		f(b)
-		return storeItems / time.Since(began).Seconds()
-	}
+	enqueued, worked, woken := queuebench.Rounds{}, queuebench.Rounds{}, map[string][]float64{}
 	before := load()
 	for b.Loop() {
 		for range storeRounds {
 			for _, s := range all {
-				enqueued[s.name] = append(enqueued[s.name], rate(s.fill))
-				worked[s.name] = append(worked[s.name], rate(s.work))
+				enqueued.Time(s.name, storeItems, func() { s.Fill(storeItems, 100, 1) })
+				worked.Time(s.name, storeItems, func() { s.work(b) })
 				woken[s.name] = append(woken[s.name], s.wake(b)...)
 			}
 		}
@@ -172,9 +148,9 @@ func BenchmarkStores(b *testing.B) {
 	fmt.Fprintf(&table, "load average %s before, %s after\n%-10s %14s %14s %10s %10s\n", before, load(), "", "enqueue/s", "work/s", "wake p50", "wake p99")
 	first := all[0].name
 	for _, s := range all {
-		e, w := quantile(enqueued[s.name], 0.5), quantile(worked[s.name], 0.5)
-		p50, p99 := quantile(woken[s.name], 0.5), quantile(woken[s.name], 0.99)
-		er, wr := e/quantile(enqueued[first], 0.5), w/quantile(worked[first], 0.5)
+		e, w := queuebench.Quantile(enqueued[s.name], 0.5), queuebench.Quantile(worked[s.name], 0.5)
+		p50, p99 := queuebench.Quantile(woken[s.name], 0.5), queuebench.Quantile(woken[s.name], 0.99)
+		er, wr := e/queuebench.Quantile(enqueued[first], 0.5), w/queuebench.Quantile(worked[first], 0.5)
 		fmt.Fprintf(&table, "%-10s %7.0f %5.2fx %7.0f %5.2fx %7.2f ms %7.2f ms\n", s.name, e, er, w, wr, p50, p99)
 		b.ReportMetric(er, s.name+"-enqueue/"+first)
 		b.ReportMetric(wr, s.name+"-work/"+first)
@@ -192,9 +168,4 @@ func load() string {
 		return "unknown"
 	}
 	return strings.Join(strings.Fields(string(text))[:3], " ")
-}
-
-func quantile(of []float64, q float64) float64 {
-	sorted := slices.Sorted(slices.Values(of))
-	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice.dev/internal/natstest"
+	"sluice.dev/internal/queuebench"
 	"sluice.dev/queue/natsqueue"
 )
 
@@ -26,7 +27,7 @@ func BenchmarkTakeover(b *testing.B) {
 			before := heap()
 			d := newBed(b, s.URL(), 1)
 			for range n / roundItems {
-				d.fill(1000, 1)
+				d.Fill(roundItems, 1000, 1)
 			}
 			o := natsqueue.Options{Queue: "bench"}
 			leader := open(b, s.URL(), o)
@@ -44,9 +45,9 @@ func BenchmarkTakeover(b *testing.B) {
 				took, cpu = append(took, time.Since(began).Seconds()), append(cpu, spentCPU(b)-spent)
 			}
 			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(median(took), "s")
+			b.ReportMetric(queuebench.Median(took), "s")
 			b.ReportMetric(slices.Max(took), "worst-s")
-			b.ReportMetric(median(cpu), "cpu-s")
+			b.ReportMetric(queuebench.Median(cpu), "cpu-s")
 			b.ReportMetric(held/1e6, "heap-MB")
 			b.ReportMetric(size(b, s.Dir)/1e6, "disk-MB")
 		})

@@ -79,41 +79,22 @@ func (d *bed) cost(what string, n, trips int, most float64, f func()) {
 
 func TestManyItemsShareARoundTripAndItsCommands(t *testing.T) {
 	d := newBed(t, redistest.Start(t).URL())
-	d.fill(200, 100) // the server learns the scripts
-	d.lockstep(200, 50)
-	d.cost("enqueue, 100 a call", 1000, 10, 0.2, func() { d.fill(1000, 100) })
-	d.cost("exchange, 50 a call", 1000, 21, 0.7, func() { d.lockstep(1000, 50) })
-}
-
-// lockstep claims n items, some a call, and acks each with the next call.
-func (d *bed) lockstep(n, call int) {
-	d.Helper()
-	d.last++
-	session := d.q.Session("lockstep-" + strconv.Itoa(d.last))
-	var settle []queue.Settlement
-	for left := n; left > 0 || len(settle) > 0; {
-		r, err := session.Exchange(context.Background(), settle, min(call, left))
-		if err != nil || len(r.Leases) != min(call, left) {
-			d.Fatalf("%d leases, %v", len(r.Leases), err)
-		}
-		left -= len(r.Leases)
-		settle = nil
-		for _, l := range r.Leases {
-			settle = append(settle, queue.Settlement{Lease: l, Verb: queue.Ack})
-		}
-	}
+	d.Fill(200, 100, 1) // the server learns the scripts
+	d.Lockstep(200, 50)
+	d.cost("enqueue, 100 a call", 1000, 10, 0.2, func() { d.Fill(1000, 100, 1) })
+	d.cost("exchange, 50 a call", 1000, 21, 0.7, func() { d.Lockstep(1000, 50) })
 }
 
 func TestAnItemAllocatesLittle(t *testing.T) {
 	d := newBed(t, redistest.Start(t).URL())
-	session := d.q.Session("w")
+	session := d.Queue.Session("w")
 	var settle []queue.Settlement
 	batches := make([][]queue.Item, 0, 32)
 	for range cap(batches) {
-		batches = append(batches, d.items(100))
+		batches = append(batches, d.Items(100))
 	}
 	enqueue := testing.AllocsPerRun(20, func() {
-		if _, err := d.q.Enqueue(t.Context(), batches[0]); err != nil {
+		if _, err := d.Queue.Enqueue(t.Context(), batches[0]); err != nil {
 			t.Fatal(err)
 		}
 		batches = batches[1:]
@@ -137,11 +118,11 @@ func TestAnItemAllocatesLittle(t *testing.T) {
 func TestAnItemTakesLittleMemory(t *testing.T) {
 	const n = 20_000
 	d := newBed(t, redistest.Start(t).URL())
-	d.fill(1000, 1000)
+	d.Fill(1000, 1000, 1)
 	start := d.info("memory", "used_memory:")
-	d.fill(n, 1000)
+	d.Fill(n, 1000, 1)
 	queued := float64(d.info("memory", "used_memory:")-start) / n
-	d.lockstep(n+1000, 1000)
+	d.Lockstep(n+1000, 1000)
 	done := float64(d.info("memory", "used_memory:")-start) / (n + 1000)
 	t.Logf("bytes of an item with a payload of 200: queued %.0f, done %.0f", queued, done)
 	if queued > 400 || done > 150 {
