@@ -66,7 +66,9 @@ type Controller interface {
 	// Expire ends every lease of a worker that is proven dead, as if their
 	// deadlines had passed with this failure, and returns how many. Of what
 	// was CauseInterrupted, none of the item's doing, no attempt is counted:
-	// it is as if the worker had released it before its end.
+	// it is as if the worker had released it before its end. The worker is given
+	// nothing more: what it sent before its death, and comes after this, claims
+	// nothing and gets Reply.Gone.
 	Expire(ctx context.Context, worker string, f Failure) (int, error)
 	// SetPolicy states values of the policy (its zero fields state nothing)
 	// and returns the whole policy in force. A value that differs from the
@@ -90,7 +92,8 @@ type Operator interface {
 	ChangeItems(ctx context.Context, v ItemVerb, ids []string) ([]error, error)
 	// Pause stops claims, or lets them go on. Leases that are held go on.
 	Pause(ctx context.Context, paused bool) error
-	// Workers lists those that spoke to the queue within the last hour.
+	// Workers lists those that spoke to the queue within the last hour and are
+	// not proven dead.
 	Workers(ctx context.Context) ([]WorkerInfo, error)
 	// Watch returns when the queue may have changed since the last call of
 	// Watch by this driver began, and after limit at the latest. It costs the

@@ -105,6 +105,22 @@ var expirySentences = []sentence{
 			q.Errorf("%s with failures %v after two disruptions of one allowed, want dead as TooManyDisruptions", r.State, r.Failures)
 		}
 	}},
+	{"a dead worker is given nothing that it asked for before its death", func(q *subject) {
+		q.putIDs("a", "b")
+		w := q.worker("w")
+		w.claims("a")
+		q.expire("w", 1)
+		q.expire("silent", 0) // its first claim is under way
+		for _, late := range []*worker{w, w, q.worker("silent")} {
+			if r := late.send(queue.Exchange{Claim: 2}); len(r.Leases) != 0 || !r.Gone {
+				q.Errorf("after its death worker %s claims %q, gone %t", late.id, ids(r.Leases), r.Gone)
+			}
+		}
+		q.worker("x").claims("b")
+		if ws := q.listWorkers(); len(ws) != 1 || ws[0].ID != "x" {
+			q.Errorf("the workers are %+v, want x alone", ws)
+		}
+	}},
 	{"a worker without leases has none to end", func(q *subject) {
 		q.putIDs("a", "b")
 		w := q.worker("w")

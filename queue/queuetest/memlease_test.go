@@ -26,7 +26,7 @@ func (m *memQueue) Exchange(ctx context.Context, x queue.Exchange) (queue.Reply,
 	case x.Seq < last.seq:
 		return queue.Reply{}, fmt.Errorf("mem: exchange %d after %d: %w", x.Seq, last.seq, queue.ErrStale)
 	case x.Seq > last.seq:
-		r := queue.Reply{Gone: last.gone, Settled: make([]error, len(x.Settle))}
+		r := queue.Reply{Gone: last.gone || last.dead, Settled: make([]error, len(x.Settle))}
 		for i, s := range x.Settle {
 			r.Settled[i] = m.settle(s)
 		}
@@ -204,6 +204,10 @@ func (m *memQueue) Expire(ctx context.Context, worker string, f queue.Failure) (
 			n++
 		}
 	}
+	if m.replies[worker] == nil {
+		m.replies[worker] = &kept{}
+	}
+	m.replies[worker].dead = true
 	return n, nil
 }
 

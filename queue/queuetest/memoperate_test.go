@@ -100,7 +100,7 @@ func (m *memQueue) Workers(ctx context.Context) ([]queue.WorkerInfo, error) {
 	var out []queue.WorkerInfo
 	for id, k := range m.replies {
 		w := queue.WorkerInfo{ID: id, Seen: m.now().Sub(k.seen), Gone: k.gone}
-		if w.Seen > time.Hour {
+		if w.Seen > time.Hour || k.dead {
 			continue
 		}
 		for _, e := range m.entries {

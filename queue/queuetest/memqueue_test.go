@@ -46,6 +46,7 @@ type kept struct {
 	seq   uint64
 	reply queue.Reply
 	gone  bool
+	dead  bool
 	seen  time.Time
 }
 

@@ -214,6 +214,19 @@ var settleMutants = []Mutant{
 			return n, err
 		}
 	})},
+	{"lets a dead worker go on", tamper(func(t *tampered) {
+		var dead memory[string, bool]
+		t.expire = func(ctx context.Context, worker string, f queue.Failure) (int, error) {
+			dead.set(worker, true)
+			return t.Driver.Expire(ctx, worker, f)
+		}
+		t.exchange = func(ctx context.Context, x queue.Exchange) (queue.Reply, error) {
+			if again, _ := dead.get(x.Worker); again {
+				x.Worker += "-again"
+			}
+			return t.Driver.Exchange(ctx, x)
+		}
+	})},
 	{"ends no lease of a dead worker", tamper(func(t *tampered) {
 		t.expire = func(context.Context, string, queue.Failure) (int, error) { return 0, nil }
 	})},

@@ -137,8 +137,10 @@ func (m *model) step(q *subject, r *rand.Rand, w *worker) string {
 		for _, l := range m.leased[w.id] {
 			m.items[l.Item.ID].fail()
 		}
-		m.leased[w.id] = nil
-		return "expire " + w.id
+		delete(m.leased, w.id)
+		dead := w.id
+		*w = *q.worker(dead + "'") // another in its place
+		return "expire " + dead
 	case n < 14 && len(m.known) > 0:
 		return m.changeItem(q, r)
 	case n < 16:

@@ -16,11 +16,12 @@ import (
 type Writer struct {
 	Driver queue.Driver
 	Rand   *rand.Rand
-	Worker string // that claims
+	Worker string // that claims; when it is dead, another one with a number behind it
 	// Passing has delays and deadlines that end while the test looks. Without
 	// it time changes nothing, if the queue's policy is as patient.
 	Passing bool
 
+	life int
 	seq  uint64
 	held []queue.Lease // the ones that ended, too
 }
@@ -41,13 +42,12 @@ func (w *Writer) step(ctx context.Context) (what string, err error) {
 	case n < 65:
 		return "exchange", w.exchange(ctx)
 	case n < 70:
-		_, err := w.Driver.Extend(ctx, w.Worker, []queue.Lease{w.lease(), w.lease()})
+		_, err := w.Driver.Extend(ctx, lived(w.Worker, w.life), []queue.Lease{w.lease(), w.lease()})
 		return "extend", err
 	case n < 74:
 		return "commit", expected(w.Driver.Commit(ctx, w.lease(), []byte("record")))
 	case n < 77:
-		_, err := w.Driver.Expire(ctx, fmt.Sprint("w", w.Rand.IntN(8)), queue.Failure{Cause: queue.CauseKilled})
-		w.seq += 1000 // its number may be forgotten with it
+		_, err := w.Driver.Expire(ctx, lived(fmt.Sprint("w", w.Rand.IntN(8)), w.life-w.Rand.IntN(2)), queue.Failure{Cause: queue.CauseKilled})
 		return "expire", err
 	case n < 87:
 		return "change items", w.changeItems(ctx)
@@ -75,6 +75,9 @@ func expected(err error) error {
 	}
 	return err
 }
+
+// lived is the name of a worker that comes in the place of so many dead ones.
+func lived(worker string, lives int) string { return fmt.Sprint(worker, "-", lives) }
 
 func (w *Writer) id() string    { return fmt.Sprint("item-", w.Rand.IntN(400)) }
 func (w *Writer) batch() string { return fmt.Sprint("batch-", w.Rand.IntN(6)) }
@@ -107,7 +110,7 @@ func (w *Writer) enqueue(ctx context.Context) error {
 }
 
 func (w *Writer) exchange(ctx context.Context) error {
-	x := queue.Exchange{Worker: w.Worker, Claim: w.Rand.IntN(8)}
+	x := queue.Exchange{Worker: lived(w.Worker, w.life), Claim: w.Rand.IntN(8)}
 	for range w.Rand.IntN(8) {
 		s := queue.Settlement{Lease: w.lease(), Verb: queue.Verb(1 + w.Rand.IntN(4))}
 		if w.Passing {
@@ -120,6 +123,9 @@ func (w *Writer) exchange(ctx context.Context) error {
 	}
 	x.Seq = max(w.seq, 1)
 	r, err := w.Driver.Exchange(ctx, x)
+	if r.Gone {
+		w.life++
+	}
 	w.held = append(w.held, r.Leases...)
 	w.held = w.held[max(0, len(w.held)-20):]
 	return err

@@ -208,7 +208,7 @@ func (d *Driver) Workers(ctx context.Context) ([]queue.WorkerInfo, error) {
 		}
 		at, _ := strconv.ParseInt(f[1], 10, 64)
 		seen := now.Sub(time.UnixMicro(at))
-		if seen < time.Hour {
+		if dead := f[3] == "2"; seen < time.Hour && !dead {
 			out = append(out, queue.WorkerInfo{ID: id, Leases: leases[id], Seen: max(seen, 0), Gone: f[3] == "1"})
 		}
 	}

@@ -54,9 +54,10 @@ func (m *Machine) apply(r *bin.Reader) {
 		m.paused = r.Bool()
 	case factLeave:
 		k := m.worker(r.String())
-		k.gone, k.dead, k.seen = true, false, m.clock
+		k.gone, k.seen = true, m.clock
 	case factDeadWork:
-		m.worker(r.String()).dead = true
+		k := m.worker(r.String())
+		k.dead, k.seen = true, m.clock
 	default:
 		m.applySnapshot(fact, r)
 	}

@@ -119,7 +119,7 @@ func (m *Machine) change(v queue.ItemVerb, id string) error {
 
 // Expire ends the leases of a worker that is proven dead, and tells how many
 // they were. They are nobody's to come back for. What interrupted them counts
-// no attempt.
+// no attempt. A claim of it that is under way gets nothing.
 func (m *Machine) Expire(name string, f queue.Failure) int {
 	var held []*item
 	for _, it := range m.leased {
@@ -134,9 +134,7 @@ func (m *Machine) Expire(name string, f queue.Failure) int {
 			m.fail(it, toBack, m.now, 0, tail(f))
 		}
 	}
-	if m.workers[name] != nil {
-		m.factName(factDeadWork, name)
-	}
+	m.factName(factDeadWork, name)
 	m.unblock()
 	return len(held)
 }

@@ -17,7 +17,7 @@ type worker struct {
 	number  uint64
 	seen    int64
 	gone    bool // it was allowed to leave
-	dead    bool // somebody had proof
+	dead    bool // somebody had proof: what it sent before may still arrive
 	settled []bool
 	grants  []grant
 }
@@ -57,7 +57,7 @@ func (m *Machine) Exchange(x queue.Exchange) (queue.Reply, error) {
 	m.unblock()
 	var items []*item
 	k := m.workers[x.Worker]
-	if k == nil || !k.gone {
+	if k == nil || !k.gone && !k.dead {
 		items = m.next(x.Claim)
 	}
 	m.decide(func(w *bin.Writer) { m.writeTake(w, x, settled, items) })
@@ -66,7 +66,7 @@ func (m *Machine) Exchange(x queue.Exchange) (queue.Reply, error) {
 
 // reply is the answer that a worker's last exchange got.
 func (m *Machine) reply(k *worker) queue.Reply {
-	r := queue.Reply{Settled: make([]error, len(k.settled)), Gone: k.gone, Next: look}
+	r := queue.Reply{Settled: make([]error, len(k.settled)), Gone: k.gone || k.dead, Next: look}
 	for i, ok := range k.settled {
 		if !ok {
 			r.Settled[i] = queue.ErrLeaseLost
@@ -215,7 +215,7 @@ func (m *Machine) writeTake(w *bin.Writer, x queue.Exchange, settled []bool, ite
 func (m *Machine) applyTake(r *bin.Reader) {
 	name := r.String()
 	k := m.worker(name)
-	k.number, k.seen, k.dead = r.Uint(), m.clock, false
+	k.number, k.seen = r.Uint(), m.clock
 	n, bits := r.Uint(), r.String()
 	if n > uint64(len(bits))*8 {
 		r.Fail(fmt.Errorf("%d settlements and answers for %d: %w", n, len(bits)*8, errNoFact))

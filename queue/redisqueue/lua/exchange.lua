@@ -19,7 +19,7 @@ local ACKED = '^[^:]+:[^:]+:[^:]+:([^:]+:([^:]+):([^:]+):)(.*)$'
 local RECORD = '^([^:]+):%d:%d+:(%d+):()'
 
 -- 1. A number that was answered before.
-local gone = false
+local gone, state = false, '0'  -- 1: it was let go, 2: it is dead
 local kept = call('HGET', P .. 'k', worker)  -- and the refs beside it
 if not kept and call('HLEN', P .. 'k') > 64 then
   local all = call('HGETALL', P .. 'k')  -- replies of workers that have long been silent
@@ -29,8 +29,9 @@ if not kept and call('HLEN', P .. 'k') > 64 then
   end
 end
 if kept then
-  local last, look, was_gone, settled = match(kept, '^(%d+) %d+ (%d+) (%d) ([01]*)$')
-  last, gone = tonumber(last), was_gone == '1'
+  local last, look, settled
+  last, look, state, settled = match(kept, '^(%d+) %d+ (%d+) (%d) ([01]*)$')
+  last, gone = tonumber(last), state ~= '0'
   if seq < last then return redis.error_reply('STALE exchange ' .. seq .. ' is older than ' .. last) end
   if seq == last then
     local refs, its, ids = {}, {}, {}
@@ -201,6 +202,6 @@ elseif want > 0 then
 end
 finish()
 
-call('HSET', P .. 'k', worker, ARGV[2] .. ' ' .. int(NOW) .. ' ' .. look .. (gone and ' 1 ' or ' 0 ') .. settled,
+call('HSET', P .. 'k', worker, ARGV[2] .. ' ' .. int(NOW) .. ' ' .. look .. ' ' .. state .. ' ' .. settled,
   worker .. REFS, join(granted, BETWEEN))
 return {settled, look, gone and 1 or 0, int(Y.lease), names, leases}

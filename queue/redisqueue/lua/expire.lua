@@ -1,4 +1,5 @@
--- Ends the leases of a worker that is proven dead.
+-- Ends the leases of a worker that is proven dead, and gives it no more: a claim
+-- that it sent before its end may arrive after this.
 -- ARGV    worker, failure, whether to give them back instead of counting an attempt
 -- Output  how many
 
@@ -18,7 +19,9 @@ if #refs > 0 and ARGV[3] == '1' then
 elseif #refs > 0 then
   item().expire(refs, ARGV[2])
 end
-call('HDEL', P .. 'k', ARGV[1], ARGV[1] .. ':refs')
+local kept = call('HGET', P .. 'k', ARGV[1])
+local seq = kept and match(kept, '^(%d+)') or '0'
+call('HSET', P .. 'k', ARGV[1], seq .. ' ' .. int(NOW) .. ' 0 2 ', ARGV[1] .. ':refs', '')
 call('ZREM', P .. 't', ARGV[1])
 finish()
 return #refs
