@@ -124,27 +124,26 @@ func (l *lineup) received(h console.ItemHead, n int) {
 }
 
 // look finds out by the queue's records that the first of the line is over
-// when no worker has told, since it died before. What a live worker has to
-// tell is under way for less than the time between two looks.
-func (l *lineup) look(ctx context.Context, q *queue.Queue) error {
+// when no worker has told, since it died before, and returns that end. What a live
+// worker has to tell is under way for less than the time between two looks.
+func (l *lineup) look(ctx context.Context, q *queue.Queue) ([]console.Event, error) {
 	if l == nil || l.order == nil {
-		return nil
+		return nil, nil
 	}
 	id, _ := l.order.First()
 	if id == "" || id != l.first {
 		l.first, l.ended = id, false
-		return nil
+		return nil, nil
 	}
 	e, over, err := l.recorded(ctx, q, id)
-	switch {
-	case err != nil:
-		return err
-	case over && l.ended:
-		l.over(e)
-	default:
-		l.ended = over
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	if over && l.ended {
+		return []console.Event{e}, nil
+	}
+	l.ended = over
+	return nil, nil
 }
 
 // recorded is the end of an item by the store's records, if it has ended.

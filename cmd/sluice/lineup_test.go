@@ -109,8 +109,12 @@ func TestTheLineupGoesOnPastWhatIsForgotten(t *testing.T) {
 		if first, _ := order.First(); first != want {
 			t.Fatalf("before look %d all wait for %q, want %q", i+1, first, want)
 		}
-		if err := l.look(t.Context(), q); err != nil {
+		ends, err := l.look(t.Context(), q)
+		if err != nil {
 			t.Fatal(err)
+		}
+		for _, e := range ends {
+			l.over(e)
 		}
 	}
 }

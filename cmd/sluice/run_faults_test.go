@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -218,6 +219,41 @@ gzip -dc "$2" >"$3"`
 	if codes["0"] != 59 || codes["1"] != 1 || len(codes) != 2 {
 		t.Errorf("the joblog has exit codes %v", codes)
 	}
+}
+
+// A worker may die between the end of an item and the word of it, while another
+// of its items kills it: what it ended is shown, logged and recorded all the same.
+func TestWhatKilledWorkersDidNotTellIsKnown(t *testing.T) {
+	const n = 400
+	dir := t.TempDir()
+	args := []string{
+		"run", "-j", "16", "--retry-delay", "20ms", "--state", "state", "--joblog", "joblog", "--keep-order", "--arg", "i=" + numbers(n), "--",
+		"sh", "-c", `if [ $(($1 % 40)) = 7 ] && [ $SLUICE_ATTEMPT = 1 ]; then kill -9 $PPID; sleep 600; fi; echo $1`, "sh", "{i}",
+	}
+	start(t, dir, args...).ended(2*time.Minute, exitDone)
+	seen := make(map[string]bool)
+	for _, line := range lines(t, dir, "joblog")[1:] {
+		seq, _, _ := strings.Cut(line, "\t")
+		if seen[seq] {
+			t.Errorf("the joblog has item %s twice", seq)
+		}
+		seen[seq] = true
+	}
+	if len(seen) != n {
+		t.Errorf("the joblog has %d items, want %d", len(seen), n)
+	}
+	s := start(t, dir, args...)
+	s.ended(time.Minute, exitDone)
+	s.says(fmt.Sprintf("%d items, %d done before", n, n))
+}
+
+// numbers are those from 1 to n, as values of an argument.
+func numbers(n int) string {
+	var list []string
+	for i := range n {
+		list = append(list, strconv.Itoa(i+1))
+	}
+	return strings.Join(list, ",")
 }
 
 func lines(t *testing.T, dir, name string) []string {

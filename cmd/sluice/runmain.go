@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -303,8 +304,20 @@ func (r *run) observe(ctx context.Context, d queue.Depth) {
 	case over:
 		r.end(ending{settled: reached && h.what == "success", over: true})
 	}
-	if err := r.lineup.look(ctx, r.queue); err != nil {
+	ends, err := r.lineup.look(ctx, r.queue)
+	if err != nil && ctx.Err() == nil {
 		r.say("keep the order: %v", err)
+	}
+	for _, e := range ends {
+		r.over(e)
+	}
+}
+
+// over notes the end of an item.
+func (r *run) over(e console.Event) {
+	r.lineup.over(e)
+	if err := r.state.over(e); err != nil {
+		r.end(ending{code: exitStore, err: fmt.Errorf("--state: %w", err), manner: withinGrace})
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"sluice.dev/internal/console"
 	"sluice.dev/queue"
@@ -64,10 +63,7 @@ func (s sink) Event(e console.Event) {
 			r.say("--state: %v", err)
 		}
 		if e.Verb == queue.Ack || e.Verb == queue.Bury || e.Verb == queue.Nack && e.Attempt > r.flags.backoffLimit {
-			r.lineup.over(e)
-			if err := r.state.over(e); err != nil {
-				r.end(ending{code: exitStore, err: fmt.Errorf("--state: %w", err), manner: withinGrace})
-			}
+			r.over(e)
 			if r.flags.halt.what != "" {
 				r.loop.Kick()
 			}
