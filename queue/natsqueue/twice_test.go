@@ -95,7 +95,7 @@ func changes() []once {
 		}, {
 			name: "expire",
 			before: func(ctx context.Context, d *natsqueue.Driver) error {
-				return errors.Join(lease(ctx, d, time.Hour), addItem(ctx, d), claim(ctx, d, 1))
+				return errors.Join(lease(ctx, d, time.Hour), addItem(ctx, d), claim(ctx, d, "w"))
 			},
 			change: func(ctx context.Context, d *natsqueue.Driver) error {
 				n, err := d.Expire(ctx, "w", queue.Failure{Cause: queue.CauseKilled})
@@ -106,7 +106,7 @@ func changes() []once {
 			},
 			undo: func(ctx context.Context, d *natsqueue.Driver) error {
 				errs, err := d.ChangeItems(ctx, queue.DeleteItem, []string{"a"})
-				return errors.Join(append(errs, err, addItem(ctx, d), claim(ctx, d, 2))...)
+				return errors.Join(append(errs, err, addItem(ctx, d), claim(ctx, d, "another"))...)
 			},
 			undone: func(ctx context.Context, d *natsqueue.Driver) (bool, error) {
 				depth, err := d.Depth(ctx)
@@ -218,8 +218,8 @@ func addItem(ctx context.Context, d *natsqueue.Driver) error {
 	return err
 }
 
-func claim(ctx context.Context, d *natsqueue.Driver, seq uint64) error {
-	r, err := d.Exchange(ctx, queue.Exchange{Worker: "w", Seq: seq, Claim: 1})
+func claim(ctx context.Context, d *natsqueue.Driver, worker string) error {
+	r, err := d.Exchange(ctx, queue.Exchange{Worker: worker, Seq: 1, Claim: 1})
 	if err == nil && len(r.Leases) != 1 {
 		err = fmt.Errorf("%d leases, want 1", len(r.Leases))
 	}

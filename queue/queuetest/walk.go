@@ -139,7 +139,7 @@ func (m *model) step(q *subject, r *rand.Rand, w *worker) string {
 		}
 		delete(m.leased, w.id)
 		dead := w.id
-		*w = *q.worker(dead + "'") // another in its place
+		*w = *q.worker(dead + "x") // another in its place
 		return "expire " + dead
 	case n < 14 && len(m.known) > 0:
 		return m.changeItem(q, r)

@@ -29,8 +29,8 @@ func (p *place) drop(name string, how metav1.DeletionPropagation) {
 	}
 }
 
-// jobs waits until the place has so many.
-func (p *place) jobs(n int) {
+// hasJobs waits until the place has so many.
+func (p *place) hasJobs(n int) {
 	p.Helper()
 	until(p.T, soon, func(ctx context.Context) error {
 		list, err := kube.Client().BatchV1().Jobs(p.namespace).List(ctx, metav1.ListOptions{})
@@ -75,7 +75,7 @@ func TestADeletedWorkQueueDrains(t *testing.T) {
 	p.begun(2)
 	p.drop("film", metav1.DeletePropagationBackground)
 	p.workers(0, soon)
-	p.jobs(0)
+	p.hasJobs(0)
 	if ended := p.lines("end"); len(ended) != 1 || ended[0][0] != "a-1" {
 		t.Errorf("%v ended, want a-1 alone, which had the time", ended)
 	}
@@ -110,6 +110,6 @@ func TestADeletedWorkQueueLeavesOrphansAtWork(t *testing.T) {
 	p.ended(2, soon)
 	p.once(2)
 	p.workers(1, soon)
-	p.jobs(1)
+	p.hasJobs(1)
 	p.undisturbed()
 }
