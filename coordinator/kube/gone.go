@@ -37,9 +37,10 @@ func (w witness) Delete(ctx context.Context, e event.DeleteEvent, q workqueue.Ty
 	w.EventHandler.Delete(ctx, e, q)
 }
 
-// bequeath keeps a pod that is gone, if it says what disturbed it.
+// bequeath keeps a pod that is gone, if it says what nobody may know yet: what
+// disturbed it, or which worker has ended with its container.
 func (r *reconciler) bequeath(p *corev1.Pod) {
-	if disturbanceOf(p) == nil {
+	if _, named := namedBy(p); !named && disturbanceOf(p) == nil {
 		return
 	}
 	r.mu.Lock()

@@ -50,6 +50,9 @@ type memory struct {
 	since    time.Time                 // when the first look was
 	absent   map[string]time.Time      // since when nodes have had no worker
 	heard    time.Time                 // since when each look could read the queue
+
+	// since when incarnations are dead of which no pod says how they ended
+	unnamed map[workload.Incarnation]time.Time
 }
 
 // Reconcile looks at one WorkQueue.
