@@ -22,7 +22,11 @@ type targets struct {
 // target opens the queues that items are to go to.
 func (f *enqueueFlags) target(ctx context.Context, p place, name string) (*targets, error) {
 	if f.eachNode {
-		return eachNode(ctx, p, name)
+		t, err := eachNode(ctx, p, name, present)
+		if err == nil && len(t.queues) == 0 {
+			err = noNodes(name)
+		}
+		return t, err
 	}
 	q, err := p.open(ctx, name)
 	if err != nil {
@@ -32,8 +36,8 @@ func (f *enqueueFlags) target(ctx context.Context, p place, name string) (*targe
 }
 
 // eachNode opens the queues of the nodes that a coordinator has found for a
-// WorkQueue, and that are not gone.
-func eachNode(ctx context.Context, p place, name string) (*targets, error) {
+// WorkQueue and that are meant, as their batches tell.
+func eachNode(ctx context.Context, p place, name string, meant func([]queue.BatchInfo) bool) (*targets, error) {
 	if err := queue.ValidateName("queue", name); err != nil {
 		return nil, usage(err)
 	}
@@ -53,34 +57,37 @@ func eachNode(ctx context.Context, p place, name string) (*targets, error) {
 			return nil, err
 		}
 		t.queues = append(t.queues, q)
-		here, err := resident(ctx, q)
+		batches, err := q.Batches(ctx)
 		if err != nil {
 			t.close()
 			return nil, told(err)
 		}
-		if !here {
+		if !meant(batches) {
 			t.queues = t.queues[:len(t.queues)-1]
 			_ = q.Close()
 			continue
 		}
 		t.names, t.nodes = append(t.names, k), append(t.nodes, node)
 	}
-	if len(t.queues) == 0 {
-		return nil, usagef("--each-node: queue %q has no queue of a node: that takes a WorkQueue with mode PerNode, a coordinator, and a node that has its worker", name)
-	}
 	return t, nil
 }
 
-// resident tells whether a queue is that of a node which is there.
-func resident(ctx context.Context, q *queue.Queue) (bool, error) {
-	list, err := q.Batches(ctx)
-	if err != nil {
-		return false, err
-	}
-	has := func(name string) bool {
-		return slices.ContainsFunc(list, func(b queue.BatchInfo) bool { return b.Name == name })
-	}
-	return has(workload.ResidentBatch) && !has(workload.GoneBatch), nil
+// noNodes says that there are none, so that --each-node makes no sense.
+func noNodes(name string) error {
+	return usagef("--each-node: queue %q has no queue of a node: that takes a WorkQueue with mode PerNode, a coordinator, and a node that has its worker", name)
+}
+
+// resident tells whether a queue with these batches is that of a node, which may
+// be gone.
+func resident(list []queue.BatchInfo) bool { return hasBatch(list, workload.ResidentBatch) }
+
+// present tells whether it is that of a node which is there.
+func present(list []queue.BatchInfo) bool {
+	return resident(list) && !hasBatch(list, workload.GoneBatch)
+}
+
+func hasBatch(list []queue.BatchInfo, name string) bool {
+	return slices.ContainsFunc(list, func(b queue.BatchInfo) bool { return b.Name == name })
 }
 
 // Enqueue adds items to every queue. An item is added if one of them did not

@@ -107,14 +107,33 @@ func (f *workFlags) run(cmd *cobra.Command, args []string) error {
 
 // work is the worker's life.
 func (f *workFlags) work(ctx context.Context, p place, shares []share, c *console.Console, log *slog.Logger) error {
+	id, err := workerID()
+	if err != nil {
+		return usage(err)
+	}
+	words := take(lastWordsVar)
 	handler, err := f.handler(c, log)
 	if err != nil {
 		return usage(err)
 	}
 	defer handler.Close()
-	id, err := workerID()
+	var queues []*queue.Queue
+	for _, s := range shares {
+		q, err := p.open(ctx, s.queue)
+		if err != nil {
+			return err
+		}
+		defer q.Close()
+		if f.lease > 0 {
+			if _, err := q.SetPolicy(ctx, queue.Policy{Lease: f.lease}, false); err != nil {
+				return told(err)
+			}
+		}
+		queues = append(queues, q)
+	}
+	id, forget, err := incarnate(ctx, id, words, queues, log)
 	if err != nil {
-		return usage(err)
+		return err
 	}
 	unguard, err := startGuard(id)
 	if err != nil {
@@ -126,20 +145,10 @@ func (f *workFlags) work(ctx context.Context, p place, shares []share, c *consol
 
 	group := worker.NewGroup(f.concurrency)
 	var posts []*post
-	for i, s := range shares {
-		q, err := p.open(ctx, s.queue)
-		if err != nil {
-			return err
-		}
-		defer q.Close()
-		if f.lease > 0 {
-			if _, err := q.SetPolicy(ctx, queue.Policy{Lease: f.lease}, false); err != nil {
-				return told(err)
-			}
-		}
+	for i, q := range queues {
 		at := newPost(q, fmt.Sprintf("%s-%d", id, i+1), handler, f, c, log)
 		posts = append(posts, at)
-		group.Add(s.weight, at.worker)
+		group.Add(shares[i].weight, at.worker)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -153,6 +162,7 @@ func (f *workFlags) work(ctx context.Context, p place, shares []share, c *consol
 	if err != nil {
 		return &exitError{exitStore, err}
 	}
+	forget()
 	if result == worker.ResultLeft { // a coordinator had the store let it go
 		return nil
 	}
@@ -264,8 +274,7 @@ const workerVar = "SLUICE_WORKER_ID"
 // workerID is the id that the environment gives, or a name that no other worker
 // has or had.
 func workerID() (string, error) {
-	if id := os.Getenv(workerVar); id != "" {
-		_ = os.Unsetenv(workerVar) // it is not for workers that items start
+	if id := take(workerVar); id != "" {
 		if err := queue.ValidateWorker(id); err != nil {
 			return "", fmt.Errorf("%s: %w", workerVar, err)
 		}
@@ -276,6 +285,14 @@ func workerID() (string, error) {
 		host = "unknown"
 	}
 	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), uuid.NewString()[:8]), nil
+}
+
+// take is the value of a variable that items, and workers that they start, are not
+// to see.
+func take(name string) string {
+	value := os.Getenv(name)
+	_ = os.Unsetenv(name)
+	return value
 }
 
 // grouped writes an item's output where nothing is between.

@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"sluice.dev/manifests/workload"
 	"sluice.dev/queue"
 )
 
@@ -53,7 +51,7 @@ func disturbanceOf(p *corev1.Pod) *disturbance {
 	case p.Status.Phase == corev1.PodFailed && t == nil && p.Status.Reason != "":
 		return said(rejected, p.Status.Reason, p.Status.Message)
 	case t != nil && t.ExitCode != 0 && t.ExitCode != drained && p.DeletionTimestamp == nil:
-		return said(failed, fmt.Sprintf("%s, exit code %d", t.Reason, t.ExitCode), p.Status.Reason, t.Message)
+		return said(failed, fmt.Sprintf("%s, exit code %d", t.Reason, t.ExitCode), p.Status.Reason, lastWords(t))
 	}
 	return nil
 }
@@ -89,6 +87,14 @@ func disruptionReason(p *corev1.Pod, c *corev1.PodCondition) string {
 	return evicted
 }
 
+// lastWords are what a container said of its end, but for a worker's name.
+func lastWords(t *corev1.ContainerStateTerminated) string {
+	if _, ok := workload.IncarnationThatSaid(t.Message); ok {
+		return ""
+	}
+	return t.Message
+}
+
 func memoryLimit(p *corev1.Pod) string {
 	for i := range p.Spec.Containers {
 		if c := &p.Spec.Containers[i]; c.Name == p.Annotations[noteWorker] {
@@ -122,65 +128,4 @@ func failureOf(p *corev1.Pod) queue.Failure {
 		f.Message += "; it did not give the item back in its grace period"
 	}
 	return f
-}
-
-// recent is how long what ended a worker is told.
-const recent = 15 * time.Minute
-
-// disturb says of the WorkQueue what ended its workers of late. Of some the pods
-// are gone at once.
-func (l *look) disturb() {
-	var last *corev1.Pod
-	counts := make(map[string]int)
-	present := make(map[string]bool)
-	for i := range l.pods {
-		p := &l.pods[i]
-		d := disturbanceOf(p)
-		if d == nil || l.at.Sub(endedAt(p)) >= recent {
-			continue
-		}
-		counts[d.reason]++
-		if last == nil || endedAt(last).Before(endedAt(p)) {
-			last = p
-		}
-		key := string(p.UID)
-		present[key] = true
-		if !l.told[key] {
-			l.tell(corev1.EventTypeWarning, d.reason, "Watch", d.message)
-		}
-	}
-	l.told = present
-	if last != nil {
-		d := disturbanceOf(last)
-		l.disturbed = l.at
-		condition(l.w, Disturbed, metav1.ConditionTrue, d.reason, tally(counts)+"; the last, "+d.message)
-		return
-	}
-	if l.disturbed.IsZero() {
-		l.disturbed = l.at // of a coordinator before this one
-	}
-	if l.at.Sub(l.disturbed) >= recent || !meta.IsStatusConditionTrue(l.w.Status.Conditions, Disturbed) {
-		condition(l.w, Disturbed, metav1.ConditionFalse, "Undisturbed", "")
-	}
-}
-
-// endedAt is when a pod ended, or was told to.
-func endedAt(p *corev1.Pod) time.Time {
-	switch t := terminated(p); {
-	case t != nil && !t.FinishedAt.IsZero():
-		return t.FinishedAt.Time
-	case p.DeletionTimestamp != nil:
-		return p.DeletionTimestamp.Time
-	}
-	return p.CreationTimestamp.Time
-}
-
-// tally is how many workers ended for which reason.
-func tally(counts map[string]int) string {
-	var parts []string
-	for reason, n := range counts {
-		parts = append(parts, fmt.Sprintf("%d %s", n, reason))
-	}
-	slices.Sort(parts)
-	return "workers that ended: " + strings.Join(parts, ", ")
 }

@@ -30,9 +30,12 @@ func waveOf(j *batchv1.Job) int64 {
 	return n
 }
 
-// workerOf is the id by which the store knows the worker in a pod. The pod knows
-// it from its own name and uid; "sluice work" adds the number of the queue.
-func workerOf(p *corev1.Pod) string { return p.Name + "." + string(p.UID) + "-1" }
+// workerID is the id that a pod's worker is given.
+func workerID(p *corev1.Pod) string { return p.Name + "." + string(p.UID) }
+
+// workerOf is the id by which the store knows the worker in a wave's pod: "sluice
+// work" adds the number of the queue.
+func workerOf(p *corev1.Pod) string { return workerID(p) + "-1" }
 
 // slotsOf is how many items a worker of the Job has at once.
 func slotsOf(j *batchv1.Job) int {

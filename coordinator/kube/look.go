@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"sluice.dev/coordinator"
 	"sluice.dev/manifests/workload"
@@ -32,6 +33,7 @@ type look struct {
 	known []queue.WorkerInfo
 	jobs  []batchv1.Job
 	pods  []corev1.Pod
+	lives []*corev1.Pod // of pods that there are and were
 	census
 }
 
@@ -49,6 +51,7 @@ func (l *look) run(ctx context.Context) (time.Duration, error) {
 	if err := l.survey(ctx); err != nil {
 		return 0, err
 	}
+	l.disturb()
 	act := l.act
 	if l.w.Spec.PerNode() {
 		act = l.reside
@@ -65,7 +68,6 @@ func (l *look) run(ctx context.Context) (time.Duration, error) {
 // act has the items be there, and as many workers as they ask for.
 func (l *look) act(ctx context.Context) (time.Duration, error) {
 	l.bury(ctx)
-	l.disturb()
 	if err := l.schedule(ctx); err != nil {
 		return 0, err
 	}
@@ -131,6 +133,12 @@ func (l *look) survey(ctx context.Context) (err error) {
 	if l.pods, err = podsOf(ctx, l, l.w); err != nil {
 		return err
 	}
+	for _, p := range l.lately(client.ObjectKeyFromObject(l.w), l.at) {
+		l.lives = append(l.lives, livesOf(p.Pod)...)
+	}
+	for i := range l.pods {
+		l.lives = append(l.lives, livesOf(&l.pods[i])...)
+	}
 	l.census = newCensus(l.jobs, l.pods, l.known)
 	return nil
 }
@@ -139,16 +147,22 @@ func (l *look) survey(ctx context.Context) (err error) {
 // waits for their deadlines.
 func (l *look) bury(ctx context.Context) {
 	for _, m := range l.dead {
-		f := failureOf(m.pod)
-		n, err := l.q.Expire(ctx, workerOf(m.pod), f)
-		if err != nil {
-			l.log.Warn("cannot expire the leases of a dead worker", "pod", m.pod.Name, "error", err)
-			continue
-		}
-		if n > 0 {
-			l.record(fmt.Sprintf("expired %d leases of %s", n, m.pod.Name), f.String())
-		}
+		l.expire(ctx, l.q.Queue, workerOf(m.pod), m.pod.Name, failureOf(m.pod))
 	}
+}
+
+// expire ends the leases that a dead worker holds of a queue's items, and tells
+// whether it holds none any more.
+func (l *look) expire(ctx context.Context, q *queue.Queue, worker, pod string, f queue.Failure) bool {
+	n, err := q.Expire(ctx, worker, f)
+	if err != nil {
+		l.log.Warn("cannot expire the leases of a dead worker", "pod", pod, "error", err)
+		return false
+	}
+	if n > 0 {
+		l.record(fmt.Sprintf("expired %d leases of %s", n, pod), f.String())
+	}
+	return true
 }
 
 // scale plans, and carries it out.

@@ -59,10 +59,11 @@ func (l *look) reside(ctx context.Context) (time.Duration, error) {
 			what = o
 		}
 	}
+	again := l.buryRestarted(ctx, append(seen.rolls, roll{l.q.Queue, l.known}))
 	l.w.Status.Workers = l.residentStatus(pods, seen.busy)
 	l.tellNodes(seen, what)
 	l.record(waited, fmt.Sprintf("mode is PerNode: %d nodes have a worker, and a queue each", len(seen.busy)))
-	return seen.next, nil
+	return min(seen.next, again), nil
 }
 
 // nodes are the nodes that there are, as the watch has them.
@@ -98,9 +99,10 @@ func (l *look) residents(set *appsv1.DaemonSet) map[string]*corev1.Pod {
 
 // round is what a visit to the queues of all nodes has found.
 type round struct {
-	busy map[string]bool // the nodes with a worker: whether it has an item of its own queue
-	lost []string        // nodes that are gone and had items to do
-	next time.Duration
+	busy  map[string]bool // the nodes with a worker: whether it has an item of its own queue
+	rolls []roll          // of the queues of nodes where workers have ended
+	lost  []string        // nodes that are gone and had items to do
+	next  time.Duration
 }
 
 // visit goes to the queue of every node that has a worker or had one, and adds
@@ -122,6 +124,13 @@ func (l *look) visit(ctx context.Context, pods map[string]*corev1.Pod, exists ma
 		d, err := n.Depth(ctx)
 		if err != nil {
 			return seen, fmt.Errorf("queue of node %s: %w", node, err)
+		}
+		if d.Leased > 0 && l.hasEnded(node) {
+			known, err := n.Workers(ctx)
+			if err != nil {
+				return seen, fmt.Errorf("queue of node %s: %w", node, err)
+			}
+			seen.rolls = append(seen.rolls, roll{n.Queue, known})
 		}
 		seen.busy[node] = d.Leased > 0
 		l.depth = sum(l.depth, d)
@@ -204,14 +213,16 @@ func (l *look) gone(ctx context.Context, node string) (bool, error) {
 func (l *look) residentStatus(pods map[string]*corev1.Pod, busy map[string]bool) (s workload.WorkersStatus) {
 	shared := make(map[string]bool) // workers with an item of the queue that all share
 	for _, k := range l.known {
-		shared[k.ID] = k.Leases > 0
+		if i, ok := workload.IncarnationOf(k.ID); ok && k.Leases > 0 {
+			shared[i.ID] = true
+		}
 	}
 	for node, p := range pods {
 		s.Live++
 		switch stageOf(p) {
 		case running:
 			s.Running++
-			if busy[node] || shared[sharedWorkerOf(p)] {
+			if busy[node] || shared[workerID(p)] {
 				s.Busy++
 			}
 		default: // it restarts
@@ -220,10 +231,6 @@ func (l *look) residentStatus(pods map[string]*corev1.Pod, busy map[string]bool)
 	}
 	return s
 }
-
-// sharedWorkerOf is the id of a node's worker in the queue that all share, the
-// second that it works on.
-func sharedWorkerOf(p *corev1.Pod) string { return strings.TrimSuffix(workerOf(p), "1") + "2" }
 
 // tellNodes tells what is wrong with nodes.
 func (l *look) tellNodes(seen round, what *obstacle) {

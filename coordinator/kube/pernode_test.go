@@ -76,7 +76,7 @@ func (q *nodeStore) Depth(context.Context) (d queue.Depth, err error) {
 	for _, n := range q.ready {
 		d.Ready += n
 	}
-	d.Cancelled, d.Dead = q.cancelled, q.depth.Dead
+	d.Cancelled, d.Dead, d.Leased = q.cancelled, q.depth.Dead, q.depth.Leased
 	return d, nil
 }
 

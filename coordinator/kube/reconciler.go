@@ -29,26 +29,30 @@ type reconciler struct {
 	log           *slog.Logger
 	now           func() time.Time
 
-	mu   sync.Mutex
-	kept map[types.NamespacedName]*memory
+	mu     sync.Mutex
+	kept   map[types.NamespacedName]*memory
+	bygone map[types.NamespacedName][]gonePod
 }
 
 // memory is what is kept of a WorkQueue between two looks. Nothing is wrong when
 // it is lost, but for some time.
 type memory struct {
-	owner     types.UID
-	wrote     time.Time               // the status
-	idle      map[types.UID]time.Time // since when workers, by their pods, have had no item
-	judged    int64                   // the generation that shape and faults are about
-	shape     shape
-	faults    []string
-	batches   time.Time                 // when they were read last
-	obstacle  string                    // that was told last
-	told      map[string]bool           // pods whose disturbance was
-	unsaid    []workload.DecisionStatus // newest first; what was done in a look whose status could not be written
-	disturbed time.Time                 // when a worker last was
-	absent    map[string]time.Time      // since when nodes have had no worker
-	heard     time.Time                 // since when each look could read the queue
+	owner    types.UID
+	wrote    time.Time               // the status
+	idle     map[types.UID]time.Time // since when workers, by their pods, have had no item
+	judged   int64                   // the generation that shape and faults are about
+	shape    shape
+	faults   []string
+	batches  time.Time                 // when they were read last
+	obstacle string                    // that was told last
+	endings  map[string]ending         // of late, that were told
+	unsaid   []workload.DecisionStatus // newest first; what was done in a look whose status could not be written
+	since    time.Time                 // when the first look was
+	absent   map[string]time.Time      // since when nodes have had no worker
+	heard    time.Time                 // since when each look could read the queue
+
+	// since when incarnations are dead of which no pod says how they ended
+	unnamed map[workload.Incarnation]time.Time
 }
 
 // Reconcile looks at one WorkQueue.
@@ -92,7 +96,7 @@ func (r *reconciler) remember(w *workload.WorkQueue) *memory {
 	defer r.mu.Unlock()
 	m := r.kept[key]
 	if m == nil || m.owner != w.UID {
-		m = &memory{owner: w.UID, idle: make(map[types.UID]time.Time), absent: make(map[string]time.Time)}
+		m = &memory{owner: w.UID, since: r.now(), idle: make(map[types.UID]time.Time), absent: make(map[string]time.Time), endings: make(map[string]ending)}
 		r.kept[key] = m
 	}
 	return m
@@ -101,6 +105,7 @@ func (r *reconciler) remember(w *workload.WorkQueue) *memory {
 func (r *reconciler) forget(key types.NamespacedName) {
 	r.mu.Lock()
 	delete(r.kept, key)
+	delete(r.bygone, key)
 	r.mu.Unlock()
 	r.stores.forget(key)
 	r.meters.forget(key)

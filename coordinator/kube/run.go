@@ -162,6 +162,7 @@ func control(ctx context.Context, m manager.Manager, o Options) (*reconciler, er
 	r := &reconciler{
 		Client: m.GetClient(), fresh: m.GetAPIReader(), o: o, meters: meters, now: time.Now, log: o.Logger,
 		events: m.GetEventRecorder(fieldOwner), kept: make(map[types.NamespacedName]*memory),
+		bygone: make(map[types.NamespacedName][]gonePod),
 		stores: &stores{dial: o.Open, secrets: secrets{reader: m.GetAPIReader()}, open: make(map[types.NamespacedName]*store),
 			ring: func(key types.NamespacedName) {
 				select {
@@ -175,9 +176,9 @@ func control(ctx context.Context, m manager.Manager, o Options) (*reconciler, er
 		Owns(&batchv1.Job{}).
 		Owns(&appsv1.DaemonSet{}).
 		Owns(&batchv1.CronJob{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(func(_ context.Context, p client.Object) []reconcile.Request {
-			return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: p.GetNamespace(), Name: p.GetLabels()[labelQueue]}}}
-		})).
+		Watches(&corev1.Pod{}, witness{handler.EnqueueRequestsFromMapFunc(func(_ context.Context, p client.Object) []reconcile.Request {
+			return []reconcile.Request{{NamespacedName: workQueueOf(p)}}
+		}), r}).
 		WatchesRawSource(source.TypedChannel(rings, handler.TypedFuncs[types.NamespacedName, reconcile.Request]{
 			GenericFunc: func(_ context.Context, e event.TypedGenericEvent[types.NamespacedName], q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 				q.Add(reconcile.Request{NamespacedName: e.Object})

@@ -66,7 +66,7 @@ func podObstacle(p *corev1.Pod, now time.Time) *obstacle {
 		return nil
 	}
 	if t.ExitCode == 2 || t.Reason == "StartError" || t.Reason == "ContainerCannotRun" {
-		return &obstacle{"CannotStart", fmt.Sprintf("the worker of pod %s ended with exit code %d, since its command cannot start: see its log %s", p.Name, t.ExitCode, t.Message)}
+		return &obstacle{"CannotStart", fmt.Sprintf("the worker of pod %s ended with exit code %d, since its command cannot start: see its log %s", p.Name, t.ExitCode, lastWords(t))}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -22,6 +23,9 @@ const (
 	workerEnv = "SLUICE_WORKER_ID"
 	// nodeEnv has the name of the node, where each has a worker.
 	nodeEnv = "SLUICE_NODE_NAME"
+	// lastWordsEnv has the file of the container's termination message, in which
+	// a worker that is started again and again names itself.
+	lastWordsEnv = "SLUICE_TERMINATION_LOG"
 
 	toolVolume = "sluice-tool"
 	toolFolder = "/.sluice"
@@ -68,7 +72,7 @@ func worker(w *workload.WorkQueue, image string) (t corev1.PodTemplateSpec, cont
 		}}, corev1.Volume{Name: scratchVolume, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
 		pod.InitContainers = append([]corev1.Container{installer(image)}, pod.InitContainers...)
 	}
-	c.Env = joinEnv(environment(w), c.Env)
+	c.Env = joinEnv(environment(w, c), c.Env)
 	pod.RestartPolicy = corev1.RestartPolicyNever
 	if w.Spec.PerNode() {
 		pod.RestartPolicy = corev1.RestartPolicyAlways
@@ -169,7 +173,7 @@ func grace(w *workload.WorkQueue) time.Duration {
 
 // environment is what every worker must know. The store's URL may hold a
 // password, so it comes from the Secret itself.
-func environment(w *workload.WorkQueue) []corev1.EnvVar {
+func environment(w *workload.WorkQueue, c *corev1.Container) []corev1.EnvVar {
 	field := func(name, fieldPath string) corev1.EnvVar {
 		return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{
 			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: fieldPath}}}
@@ -181,7 +185,8 @@ func environment(w *workload.WorkQueue) []corev1.EnvVar {
 		storeVar(w),
 	}
 	if w.Spec.PerNode() {
-		env = append(env, field(nodeEnv, "spec.nodeName"))
+		env = append(env, field(nodeEnv, "spec.nodeName"),
+			corev1.EnvVar{Name: lastWordsEnv, Value: cmp.Or(c.TerminationMessagePath, corev1.TerminationMessagePathDefault)})
 	}
 	return env
 }

@@ -112,6 +112,7 @@ func (w *world) restart() {
 	}
 	r := &reconciler{Client: w, fresh: w.Client, meters: meters, log: slog.New(slog.DiscardHandler), now: func() time.Time { return w.at },
 		events: events.NewFakeRecorder(100), kept: make(map[types.NamespacedName]*memory),
+		bygone: make(map[types.NamespacedName][]gonePod),
 		o: Options{Image: "sluice", Enqueue: func(_ context.Context, _ *queue.Queue, _ *workload.WorkQueue, batch string) (string, error) {
 			return "9 items", nil
 		}}.complete()}

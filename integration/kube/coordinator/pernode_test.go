@@ -86,12 +86,12 @@ func TestEveryNodeDoesItsOwnCopyOnce(t *testing.T) {
 	p.sluice(0, "paused", "", "pause", "caches.node.beta")
 	p.eachNode(0, "7 lines, 2 items, 5 duplicates, on each of 2 nodes: alpha, beta", "later", 7)
 	p.ended(18, soon)
-	p.sluice(4, "timed out", "", "wait", "batch", "later", "-q", "caches.node.beta", "--timeout", "1s")
+	p.sluice(4, "timed out after 1s on 1 of 2 nodes: beta", "", "wait", "batch", "later", "-q", "caches", "--each-node", "--timeout", "1s")
 	if err := lost.Remove(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	p.sluice(1, "Cancelled", "", "wait", "batch", "later", "-q", "caches.node.beta", "--timeout", soon.String())
-	p.sluice(0, "Complete", "", "wait", "batch", "later", "-q", "caches.node.alpha")
+	p.sluice(1, "node beta: batch/later: Cancelled", "", "wait", "batch", "later", "-q", "caches", "--each-node", "--timeout", soon.String())
+	p.sluice(1, "node alpha: batch/later: Complete", "", "wait", "batch", "later", "-q", "caches", "--each-node")
 	p.condition("caches", "Nodes", "False", "NodeGone", soon)
 	p.event("NodeGone", "node beta is gone: 2 items that it had not done are cancelled")
 	p.eachNode(0, "on node alpha", "", 8)

@@ -254,6 +254,22 @@ func (p *place) atMost(n int) {
 // condition waits for a condition's status and reason.
 func (p *place) condition(queue, kind, status, reason string, most time.Duration) {
 	p.Helper()
+	p.conditionLike(queue, fmt.Sprintf("%s %s %s", kind, status, reason), most, func(c map[string]any) bool {
+		return c["type"] == kind && c["status"] == status && c["reason"] == reason
+	})
+}
+
+// conditionSays waits for a condition whose message begins in some way.
+func (p *place) conditionSays(queue, kind, message string) {
+	p.Helper()
+	p.conditionLike(queue, kind+": "+message, soon, func(c map[string]any) bool {
+		text, _ := c["message"].(string)
+		return c["type"] == kind && strings.HasPrefix(text, message)
+	})
+}
+
+func (p *place) conditionLike(queue, what string, most time.Duration, like func(map[string]any) bool) {
+	p.Helper()
 	until(p.T, most, func(ctx context.Context) error {
 		w, err := objects.Resource(workQueues).Namespace(p.namespace).Get(ctx, queue, metav1.GetOptions{})
 		if err != nil {
@@ -261,10 +277,10 @@ func (p *place) condition(queue, kind, status, reason string, most time.Duration
 		}
 		list, _, _ := unstructured.NestedSlice(w.Object, "status", "conditions")
 		for _, c := range list {
-			if c, ok := c.(map[string]any); ok && c["type"] == kind && c["status"] == status && c["reason"] == reason {
+			if c, ok := c.(map[string]any); ok && like(c) {
 				return nil
 			}
 		}
-		return fmt.Errorf("conditions %v, want %s %s %s", list, kind, status, reason)
+		return fmt.Errorf("conditions %v, want %s", list, what)
 	})
 }
