@@ -92,8 +92,8 @@ type Operator interface {
 	ChangeItems(ctx context.Context, v ItemVerb, ids []string) ([]error, error)
 	// Pause stops claims, or lets them go on. Leases that are held go on.
 	Pause(ctx context.Context, paused bool) error
-	// Workers lists those that spoke to the queue within the last hour and are
-	// not proven dead.
+	// Workers lists those that spoke to the queue within the last hour or hold
+	// a lease, and are not proven dead.
 	Workers(ctx context.Context) ([]WorkerInfo, error)
 	// Watch returns when the queue may have changed since the last call of
 	// Watch by this driver began, and after limit at the latest. It costs the

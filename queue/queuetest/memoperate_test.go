@@ -100,15 +100,14 @@ func (m *memQueue) Workers(ctx context.Context) ([]queue.WorkerInfo, error) {
 	var out []queue.WorkerInfo
 	for id, k := range m.replies {
 		w := queue.WorkerInfo{ID: id, Seen: m.now().Sub(k.seen), Gone: k.gone}
-		if w.Seen > time.Hour || k.dead {
-			continue
-		}
 		for _, e := range m.entries {
 			if v := m.as(e); v.State == queue.Leased && v.Worker == id {
 				w.Leases++
 			}
 		}
-		out = append(out, w)
+		if !k.dead && (w.Seen <= time.Hour || w.Leases > 0) {
+			out = append(out, w)
+		}
 	}
 	slices.SortFunc(out, func(a, b queue.WorkerInfo) int { return strings.Compare(a.ID, b.ID) })
 	return out, nil

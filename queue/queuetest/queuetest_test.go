@@ -73,3 +73,8 @@ func TestMutants(t *testing.T) {
 		})
 	}
 }
+
+func TestAWorkerAtALongItemIsListed(t *testing.T) {
+	h := settable()
+	queuetest.LongItems(t, h.Open(t, "q"), h.Advance)
+}

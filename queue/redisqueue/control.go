@@ -200,7 +200,7 @@ func (d *Driver) Workers(ctx context.Context) ([]queue.WorkerInfo, error) {
 			leases[f[2]]++
 		}
 	}
-	var out []queue.WorkerInfo
+	out := make([]queue.WorkerInfo, 0, len(kept.Val()))
 	for id, reply := range kept.Val() {
 		f := strings.Split(reply, " ") // number, when, look, gone, settled
 		if len(f) != 5 || strings.Contains(id, ":") {
@@ -208,8 +208,13 @@ func (d *Driver) Workers(ctx context.Context) ([]queue.WorkerInfo, error) {
 		}
 		at, _ := strconv.ParseInt(f[1], 10, 64)
 		seen := now.Sub(time.UnixMicro(at))
-		if dead := f[3] == "2"; seen < time.Hour && !dead {
+		if dead := f[3] == "2"; !dead && (seen < time.Hour || leases[id] > 0) {
 			out = append(out, queue.WorkerInfo{ID: id, Leases: leases[id], Seen: max(seen, 0), Gone: f[3] == "1"})
+		}
+	}
+	for id, n := range leases { // of a worker at a long item, whose last reply is forgotten
+		if _, ok := kept.Val()[id]; !ok {
+			out = append(out, queue.WorkerInfo{ID: id, Leases: n, Seen: time.Hour})
 		}
 	}
 	slices.SortFunc(out, func(a, b queue.WorkerInfo) int { return strings.Compare(a.ID, b.ID) })

@@ -2,7 +2,9 @@ package redisqueue_test
 
 import (
 	"testing"
+	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"go.uber.org/goleak"
 
 	"sluice.dev/internal/redistest"
@@ -40,6 +42,12 @@ func embeddedStore(t testing.TB) string {
 }
 
 func TestConformanceEmbedded(t *testing.T) { queuetest.Run(t, harness(embeddedStore(t))) }
+
+func TestAWorkerAtALongItemIsListed(t *testing.T) {
+	store, now := miniredis.RunT(t), time.Now()
+	store.SetTime(now)
+	queuetest.LongItems(t, open(t, "redis://"+store.Addr(), "q"), func(d time.Duration) { store.SetTime(now.Add(d)) })
+}
 
 func TestConformanceRedis(t *testing.T) {
 	for _, aof := range []string{"no", "yes"} {

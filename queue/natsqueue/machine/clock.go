@@ -163,15 +163,16 @@ func (m *Machine) outlive() {
 	m.factItems(factForget, past)
 }
 
-// silence forgets the workers that have been silent for long, with their last
-// replies.
+// silence forgets the workers that have been silent for long and hold nothing, with
+// their last replies.
 func (m *Machine) silence() {
 	if m.now-m.swept < workerSweep {
 		return
 	}
 	m.swept = m.now
+	leases := m.holders()
 	for _, name := range slices.Sorted(maps.Keys(m.workers)) {
-		if m.now-m.workers[name].seen > workerMemory {
+		if m.now-m.workers[name].seen > workerMemory && leases[name] == 0 {
 			m.factName(factSilent, name)
 		}
 	}

@@ -37,3 +37,8 @@ func TestMutants(t *testing.T) {
 		})
 	}
 }
+
+func TestAWorkerAtALongItemIsListed(t *testing.T) {
+	h := standing()
+	queuetest.LongItems(t, h.Open(t, "q"), h.Advance)
+}

@@ -46,21 +46,28 @@ func (m *Machine) Batches() []queue.BatchInfo {
 	return out
 }
 
-// Workers lists those that spoke to the queue within the last hour, by name.
+// Workers lists those that spoke to the queue within the last hour or hold a lease,
+// by name.
 func (m *Machine) Workers() []queue.WorkerInfo {
-	leases := map[string]int{}
-	for _, it := range m.leased {
-		leases[it.body.worker]++
-	}
+	leases := m.holders()
 	var out []queue.WorkerInfo
 	for _, name := range slices.Sorted(maps.Keys(m.workers)) {
-		if k := m.workers[name]; !k.dead && m.now-k.seen <= workerMemory {
+		if k := m.workers[name]; !k.dead && (m.now-k.seen <= workerMemory || leases[name] > 0) {
 			out = append(out, queue.WorkerInfo{
 				ID: name, Leases: leases[name], Gone: k.gone, Seen: time.Duration(m.now-k.seen) * time.Microsecond,
 			})
 		}
 	}
 	return out
+}
+
+// holders is how many leases each worker has.
+func (m *Machine) holders() map[string]int {
+	leases := map[string]int{}
+	for _, it := range m.leased {
+		leases[it.body.worker]++
+	}
+	return leases
 }
 
 // Cursor is where a listing goes on. Its zero value is the beginning.
