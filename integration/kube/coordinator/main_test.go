@@ -3,11 +3,8 @@
 package coordinator_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,14 +12,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/yaml"
-	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/restmapper"
 
 	"sluice.dev/integration/kube/cluster"
 	"sluice.dev/integration/kube/node"
@@ -61,10 +53,9 @@ func TestMain(m *testing.M) {
 		if objects, err = dynamic.NewForConfig(c.Config()); err != nil {
 			return err
 		}
-		for _, name := range []string{"namespace", "workqueues", "rbac"} {
-			if err := applyFile(ctx, filepath.Join(manifests, "base", name+".yaml")); err != nil {
-				return err
-			}
+		base := filepath.Join(manifests, "base")
+		if err := c.Create(ctx, filepath.Join(base, "namespace.yaml"), filepath.Join(base, "workqueues.yaml"), filepath.Join(base, "rbac.yaml")); err != nil {
+			return err
 		}
 		if err := served(ctx); err != nil {
 			return err
@@ -72,35 +63,6 @@ func TestMain(m *testing.M) {
 		config = filepath.Join(c.Dir(), "coordinator.kubeconfig")
 		return c.WriteKubeconfig(config, account, "system:serviceaccounts", "system:serviceaccounts:sluice-system", "system:authenticated")
 	}))
-}
-
-// applyFile makes the objects of a file.
-func applyFile(ctx context.Context, name string) error {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return err
-	}
-	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(kube.Client().Discovery()))
-	d := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096)
-	for {
-		o := &unstructured.Unstructured{}
-		if err := d.Decode(o); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		if len(o.Object) == 0 {
-			continue
-		}
-		m, err := mapper.RESTMapping(o.GroupVersionKind().GroupKind(), o.GroupVersionKind().Version)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		_, err = objects.Resource(m.Resource).Namespace(o.GetNamespace()).Create(ctx, o, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
-		if err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("%s: %s %s: %w", name, o.GetKind(), o.GetName(), err)
-		}
-	}
 }
 
 // served waits until the API server knows WorkQueues.

@@ -79,10 +79,9 @@ func start(ctx context.Context, c *cluster.Cluster) (err error) {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "the node was ready after %s\n", time.Since(began).Round(100*time.Millisecond))
-	for _, name := range []string{"namespace", "workqueues", "rbac"} {
-		if err := applyFile(ctx, filepath.Join(manifests, "base", name+".yaml")); err != nil {
-			return err
-		}
+	base := filepath.Join(manifests, "base")
+	if err := c.Create(ctx, filepath.Join(base, "namespace.yaml"), filepath.Join(base, "workqueues.yaml"), filepath.Join(base, "rbac.yaml")); err != nil {
+		return err
 	}
 	err = eventually(ctx, func(ctx context.Context) error { // the API server learns of WorkQueues
 		_, err := objects.Resource(workQueues).Namespace("default").List(ctx, metav1.ListOptions{})
