@@ -116,7 +116,8 @@ func eachLine(file io.Reader, f func(line []byte, at int64) error) error {
 			long = append(long, line...)
 			continue
 		}
-		if err != nil && !errors.Is(err, io.EOF) {
+		end := errors.Is(err, io.EOF)
+		if err != nil && !end {
 			return err
 		}
 		if len(long) > 0 {
@@ -128,7 +129,7 @@ func eachLine(file io.Reader, f func(line []byte, at int64) error) error {
 				return err
 			}
 		}
-		if err != nil {
+		if end {
 			return nil
 		}
 		at += int64(len(line))

@@ -3,6 +3,7 @@ package journal
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -110,11 +111,11 @@ func TestEachLineOfAnyLength(t *testing.T) {
 }
 
 func TestEachLineTellsOfErrors(t *testing.T) {
-	if err := eachLine(iotest.ErrReader(iotest.ErrTimeout), nil); err != iotest.ErrTimeout {
+	if err := eachLine(iotest.ErrReader(iotest.ErrTimeout), nil); !errors.Is(err, iotest.ErrTimeout) {
 		t.Errorf("got %v", err)
 	}
 	err := eachLine(strings.NewReader("a\nb\n"), func([]byte, int64) error { return iotest.ErrTimeout })
-	if err != iotest.ErrTimeout {
+	if !errors.Is(err, iotest.ErrTimeout) {
 		t.Errorf("got %v", err)
 	}
 }
