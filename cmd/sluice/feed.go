@@ -75,8 +75,8 @@ func (r *run) outputs() producer.Outputs {
 	return producer.Outputs{
 		Existing: producer.Existing(r.flags.Existing),
 		Ours: func(_ context.Context, it queue.Item) (bool, error) {
-			if r.state.ours(it) {
-				return true, nil
+			if ours, err := r.state.ours(it); err != nil || ours {
+				return ours, err
 			}
 			return r.known.items.Has(it.ID)
 		},

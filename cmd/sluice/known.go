@@ -98,7 +98,9 @@ func (g gate) Enqueue(ctx context.Context, items []queue.Item) ([]queue.Outcome,
 			return nil, err
 		}
 		if o == 0 {
-			o = g.run.state.outcome(it)
+			if o, err = g.run.state.outcome(it); err != nil {
+				return nil, err
+			}
 		}
 		if outcomes[i] = o; o == 0 {
 			fresh, at = append(fresh, it), append(at, i)

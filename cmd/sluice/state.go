@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"sluice.dev/internal/console"
+	"sluice.dev/internal/digestset"
 	"sluice.dev/internal/itemlog"
 	"sluice.dev/internal/journal"
 	"sluice.dev/queue"
@@ -20,8 +21,8 @@ import (
 type state struct {
 	journal   *journal.Journal
 	logs      *itemlog.Keeper
-	known     map[string]journal.Item   // from before; nobody writes to it
-	published map[string][]publish.File // by output: what records prove to be our own
+	finished  digestset.Set // items that an earlier run had committed, and this one has finished
+	outputs   *ownOutputs
 	retryDead bool
 
 	mu     sync.Mutex
@@ -41,9 +42,7 @@ func openState(dir string, retryDead bool) (*state, error) {
 	if err != nil {
 		return nil, usage(plainly(fmt.Sprintf("--state %q", dir), "journal: ", err))
 	}
-	s := &state{
-		journal: j, known: j.Items, published: make(map[string][]publish.File), retryDead: retryDead,
-	}
+	s := &state{journal: j, outputs: newOwnOutputs(dir, j), retryDead: retryDead}
 	if s.logs, err = itemlog.NewKeeper(outputFolder(dir), itemlog.Bounds{}); err == nil {
 		err = s.finish()
 	}
@@ -57,36 +56,55 @@ func openState(dir string, retryDead bool) (*state, error) {
 // of something else, runs again.
 func (s *state) finish() error {
 	var finished []queue.Item
-	for id, it := range s.known {
-		if it.Committed == nil {
-			continue
-		}
-		r, err := publish.Decode(it.Committed)
+	err := s.journal.Records(func(rec journal.Record) error {
+		r, err := publish.Decode(rec.Data)
 		if err != nil {
-			return fmt.Errorf("item %s: %w", id, err)
+			return fmt.Errorf("item %s: %w", rec.ID, err)
 		}
-		final := filepath.Join(r.Dir, r.Files[len(r.Files)-1].Name)
-		s.published[final] = append(s.published[final], r.Files...)
-		if it.Last != journal.Committed {
-			continue
+		output, err := s.outputs.add(r, rec.At)
+		if err != nil {
+			return err
+		}
+		last, err := s.journal.Last(rec.ID)
+		if err != nil || last != journal.Committed {
+			return err
 		}
 		err = publish.Finish(r)
 		_, gone := errors.AsType[*publish.Gone](err)
 		_, exists := errors.AsType[*publish.Exists](err)
 		switch {
 		case gone || exists:
-			continue
+			return nil
 		case err != nil:
-			return fmt.Errorf("item %s: %w", id, err)
+			return fmt.Errorf("item %s: %w", rec.ID, err)
 		}
-		it.Last = journal.Done
-		s.known[id] = it
-		if err := s.journal.Add(journal.Entry{Kind: journal.Done, ID: id, Attempts: it.Attempts}); err != nil {
-			return err
-		}
-		finished = append(finished, queue.Item{ID: id, Output: final})
+		finished = append(finished, queue.Item{ID: rec.ID, Output: output})
+		return s.finishedNow(rec.ID)
+	})
+	if err != nil {
+		return err
 	}
 	return unstage(finished)
+}
+
+// finishedNow records an item that was committed as done.
+func (s *state) finishedNow(id string) error {
+	it, err := s.journal.Item(id)
+	if err != nil {
+		return err
+	}
+	if _, err := s.finished.Add(id); err != nil {
+		return err
+	}
+	return s.journal.Add(journal.Entry{Kind: journal.Done, ID: id, Attempts: it.Attempts})
+}
+
+// last is what had become of an item before anything of this run ran.
+func (s *state) last(id string) (journal.Kind, error) {
+	if finished, err := s.finished.Has(id); err != nil || finished {
+		return journal.Done, err
+	}
+	return s.journal.Last(id)
 }
 
 // unstage removes what attempts at these items have left staged. None may run.
@@ -110,6 +128,7 @@ func (s *state) close() error {
 	if s == nil {
 		return nil
 	}
+	_ = errors.Join(s.finished.Close(), s.outputs.close()) // nobody asks them any more
 	if err := s.logs.Close(); err != nil {
 		return errors.Join(&exitError{exitStore, fmt.Errorf("--state: %w", err)}, s.journal.Close())
 	}
@@ -121,28 +140,36 @@ func (s *state) close() error {
 
 // ours tells whether the record of an item, or of another one with its output,
 // proves that what exists there was published by sluice.
-func (s *state) ours(it queue.Item) bool {
+func (s *state) ours(it queue.Item) (bool, error) {
 	if s == nil {
-		return false
+		return false, nil
 	}
-	if s.known[it.ID].Last == journal.Done {
-		return true
+	last, err := s.last(it.ID)
+	if err != nil || last == journal.Done {
+		return err == nil, err
 	}
-	_, err := publish.Check(it.Output, publish.ExistingFail, s.published[it.Output])
-	return err == nil
+	files, err := s.outputs.files(it.Output)
+	if err != nil {
+		return false, err
+	}
+	_, err = publish.Check(it.Output, publish.ExistingFail, files)
+	return err == nil, nil
 }
 
 // replaceable is what stands where an item publishes and is, by the records,
 // what an item with this output published before.
-func (s *state) replaceable(it queue.Item) []publish.File {
-	var files []publish.File
-	for _, f := range s.published[it.Output] {
+func (s *state) replaceable(it queue.Item) (there []publish.File, err error) {
+	files, err := s.outputs.files(it.Output)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
 		path := filepath.Join(filepath.Dir(it.Output), f.Name)
 		if _, err := publish.Check(path, publish.ExistingFail, []publish.File{f}); err == nil && exists(path) {
-			files = append(files, f)
+			there = append(there, f)
 		}
 	}
-	return files
+	return there, nil
 }
 
 // ended holds the output that is kept within its bounds.

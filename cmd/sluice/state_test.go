@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,10 +37,15 @@ func recorded(t *testing.T, dir string) map[string]journal.Item {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := j.Close(); err != nil {
+	items := make(map[string]journal.Item) // with outputs, each has a record
+	err = j.Records(func(r journal.Record) (err error) {
+		items[r.ID], err = j.Item(r.ID)
+		return err
+	})
+	if err = errors.Join(err, j.Close()); err != nil {
 		t.Fatal(err)
 	}
-	return j.Items
+	return items
 }
 
 func TestAKilledRunGoesOnWhereItWas(t *testing.T) {

@@ -10,21 +10,25 @@ import (
 
 // outcome is what becomes of an item that was over before and need not run
 // again, 0 for any other.
-func (s *state) outcome(it queue.Item) queue.Outcome {
+func (s *state) outcome(it queue.Item) (queue.Outcome, error) {
 	if s == nil {
-		return 0
+		return 0, nil
+	}
+	last, err := s.last(it.ID)
+	if err != nil {
+		return 0, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch last := s.known[it.ID].Last; {
+	switch {
 	case last == journal.Done && (it.Output == "" || exists(it.Output)):
 		s.passed.done++
-		return queue.Added
+		return queue.Added, nil
 	case last == journal.Dead && !s.retryDead:
 		s.passed.dead++
-		return queue.Added
+		return queue.Added, nil
 	}
-	return 0
+	return 0, nil
 }
 
 // prepare makes items ready to run that an earlier run may have begun.
@@ -42,7 +46,10 @@ func (s *state) prepare(items []queue.Item) error {
 // mayReplace tells items what their outputs may take the place of.
 func (s *state) mayReplace(items []queue.Item) error {
 	for i := range items {
-		files := s.replaceable(items[i])
+		files, err := s.replaceable(items[i])
+		if err != nil {
+			return err
+		}
 		if len(files) == 0 {
 			continue
 		}

@@ -10,7 +10,7 @@ import (
 
 func newSet(t testing.TB) *Set {
 	t.Helper()
-	s := &Set{dir: t.TempDir(), memory: 4 * least}
+	s := &Set{table{dir: t.TempDir(), memory: 4 * least * size}}
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
@@ -56,14 +56,14 @@ func TestSetGoesRound(t *testing.T) {
 	}
 	for i := range 3 * probe {
 		d[size-1] = byte(i)
-		slot, found, err := s.find(d)
-		if want := uint64(least-1+i) % least; err != nil || found || slot != want {
-			t.Fatalf("digest %d: slot %d, %t, %v, want %d", i, slot, found, err, want)
+		at, found, err := s.table.find(d[:])
+		if want := int64(least-1+i) % least * size; err != nil || found || at != want {
+			t.Fatalf("digest %d: at %d, %t, %v, want %d", i, at, found, err, want)
 		}
-		if err := s.copy(d[:]); err != nil {
+		if err := s.table.copy(d[:], size); err != nil {
 			t.Fatal(err)
 		}
-		if _, found, err = s.find(d); err != nil || !found {
+		if _, found, err = s.table.find(d[:]); err != nil || !found {
 			t.Fatalf("digest %d is not found, %v", i, err)
 		}
 	}
@@ -76,21 +76,21 @@ func TestSetGoesOnInAFile(t *testing.T) {
 	for i := range n {
 		check(t, s.Add, strconv.Itoa(i), true)
 	}
-	if _, ok := s.table.(*os.File); !ok {
-		t.Fatalf("%d strings are in %T", n, s.table)
+	if _, ok := s.table.store.(*os.File); !ok {
+		t.Fatalf("%d strings are in %T", n, s.table.store)
 	}
 	for i := range n {
 		check(t, s.Has, strconv.Itoa(i), true)
 		check(t, s.Add, strconv.Itoa(i), false)
 		check(t, s.Has, strconv.Itoa(n+i), false)
 	}
-	if names, err := os.ReadDir(s.dir); err != nil || len(names) > 0 {
+	if names, err := os.ReadDir(s.table.dir); err != nil || len(names) > 0 {
 		t.Errorf("the folder has %v, %v", names, err)
 	}
 }
 
 func TestSetWithoutAFolder(t *testing.T) {
-	s := &Set{dir: t.TempDir() + "/nothere", memory: least}
+	s := &Set{table{dir: t.TempDir() + "/nothere", memory: least * size}}
 	for i := 0; ; i++ {
 		if _, err := s.Add(strconv.Itoa(i)); errors.Is(err, os.ErrNotExist) {
 			break
@@ -138,7 +138,7 @@ func TestSetForManyGoroutines(t *testing.T) {
 }
 
 func BenchmarkAdd(b *testing.B) {
-	s := &Set{dir: b.TempDir()}
+	s := &Set{table{dir: b.TempDir()}}
 	defer s.Close()
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
