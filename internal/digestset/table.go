@@ -55,6 +55,7 @@ func (t *table) newStore(length uint64) (store, error) {
 	if err := errors.Join(os.Remove(f.Name()), f.Truncate(int64(length))); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+	random(f)
 	return f, nil
 }
 
