@@ -78,7 +78,10 @@ func scan(text []byte) (e Entry, ok bool) {
 		e.Data = data
 		return e, true
 	}
-	return e, string(rest) == "}"
+	if string(rest) != "}" {
+		return Entry{}, false
+	}
+	return e, true
 }
 
 // plain tells whether the inside of a JSON string stands for itself.
