@@ -36,7 +36,6 @@ func TestARunKnowsWhatItHasHad(t *testing.T) {
 	}
 }
 
-// What the store has forgotten is done all the same, and no longer there.
 // late is a queue to which the last items come just after each look at it.
 type late struct {
 	queue.Driver
@@ -81,6 +80,7 @@ func forgetful(t *testing.T) (*queue.Queue, *miniredis.Miniredis, time.Time) {
 	return q, store, now
 }
 
+// What the store has forgotten is done all the same, and no longer there.
 func TestTallyCountsWhatTheStoreHasForgotten(t *testing.T) {
 	q, store, now := forgetful(t)
 	ta := tally{Queue: q}
