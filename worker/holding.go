@@ -16,7 +16,7 @@ import (
 // holding is a lease that the worker has not ended.
 type holding struct {
 	lease    queue.Lease
-	claimed  time.Duration // before the call that granted it
+	taken    time.Duration // when it came
 	deadline atomic.Int64  // a time.Duration by the worker's clock; the handler reads it too
 	slot     int           // 0 until it is started
 	cancel   context.CancelCauseFunc
@@ -36,7 +36,7 @@ type returned struct {
 
 // take queues a lease that an exchange begun at from has granted.
 func (d *dispatcher) take(l queue.Lease, from time.Duration) {
-	h := &holding{lease: l, claimed: from}
+	h := &holding{lease: l, taken: d.clock()}
 	h.deadline.Store(int64(from + l.TTL))
 	if l.TTL < d.o.Lease { // the policy has changed
 		d.o.Lease = max(l.TTL, minLease)
@@ -50,14 +50,17 @@ func (d *dispatcher) take(l queue.Lease, from time.Duration) {
 	d.queued = append(d.queued, h)
 }
 
+// startable tells whether the oldest queued lease may be started in a free slot.
+// One that a slow call granted may have no time left by now: its renewal, which is
+// due or on the way, is awaited first, so that no handler is begun to be ended at once.
+func (d *dispatcher) startable(now time.Duration) bool {
+	return len(d.free) > 0 && len(d.queued) > 0 && d.queued[0].ends()-now > d.o.Lease/2
+}
+
 // start runs the handler of the oldest queued lease in a free slot.
-func (d *dispatcher) start(now time.Duration) {
+func (d *dispatcher) start() {
 	h := d.queued[0]
 	d.queued = d.queued[1:]
-	if now >= h.ends() {
-		d.release(h, "its deadline passed before it was started")
-		return
-	}
 	last := len(d.free) - 1
 	h.slot, d.free = d.free[last], d.free[:last]
 	d.slots[h.slot-1] = h

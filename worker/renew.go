@@ -77,7 +77,7 @@ func (d *dispatcher) checkDeadlines(now time.Duration) {
 			d.lose(h, "it could not be renewed before its deadline")
 		}
 	}
-	if len(d.queued) > 0 && now >= min(d.queued[0].ends(), d.queued[0].claimed+staleAfter) {
+	if len(d.queued) > 0 && now >= d.queued[0].taken+staleAfter {
 		d.pace = pace{}
 		d.giveBack("the worker was too slow to start it")
 	}

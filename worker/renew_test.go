@@ -268,3 +268,43 @@ func TestTheDeadlineOfAnAttemptOutsideAWorker(t *testing.T) {
 		}
 	})
 }
+
+// lateOnce has the first exchange take so long.
+func (m *memory) lateOnce(latency time.Duration) {
+	m.latency = latency
+	time.AfterFunc(latency/2, func() { m.set(func() { m.latency = 0 }) })
+}
+
+// A claim that the store answers when the lease is nearly over, or over, by the
+// worker's clock: nothing is begun that would be ended at once.
+func TestALateClaimIsRenewedBeforeItsItemIsBegun(t *testing.T) {
+	for _, late := range []time.Duration{29800 * time.Millisecond, 31 * time.Second} {
+		t.Run(late.String(), func(t *testing.T) {
+			inFakeTime(t, func(t *testing.T) {
+				m := newMemory(numbered(2)...)
+				m.lateOnce(late)
+				m.slow = 500 * time.Millisecond
+				r := run(t, m, takes(2*time.Second), Options{Slots: 2, LeaveWhenIdle: true})
+				r.wait(ResultLeft)
+				if n := m.count(queue.Done); n != 2 || len(r.startedItems()) != 2 || m.givenBack() != 0 {
+					t.Errorf("%d items done after %d starts and %d releases, want 2, 2, 0", n, len(r.startedItems()), m.givenBack())
+				}
+			})
+		})
+	}
+}
+
+// What waits for a renewal that does not come is given back: others may have time.
+func TestALateClaimWithoutARenewalIsGivenBack(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		m := newMemory("a")
+		m.lateOnce(29800 * time.Millisecond)
+		m.slow = time.Minute
+		r := run(t, m, takes(2*time.Second), Options{})
+		time.Sleep(35 * time.Second)
+		synctest.Wait()
+		if m.givenBack() != 1 || len(r.startedItems()) != 1 {
+			t.Errorf("%d releases and %d starts, want one, and one of its next lease", m.givenBack(), len(r.startedItems()))
+		}
+	})
+}

@@ -6,7 +6,7 @@ import "time"
 // back those that it has no use for. While others wait for a slot, it keeps one
 // only for as long as the leases of one claim last: that is its turn.
 func (d *dispatcher) sit(now time.Duration) {
-	for again := true; again; again = len(d.free) > 0 && len(d.queued) > 0 {
+	for again := true; again; again = d.startable(now) {
 		d.startQueued(now)
 		d.turn(now)
 	}
@@ -19,8 +19,8 @@ func (d *dispatcher) sit(now time.Duration) {
 }
 
 func (d *dispatcher) startQueued(now time.Duration) {
-	for len(d.free) > 0 && len(d.queued) > 0 {
-		d.start(now)
+	for d.startable(now) {
+		d.start()
 	}
 }
 

@@ -23,6 +23,7 @@ type memory struct {
 	last      map[string]kept
 	ring      chan struct{}
 	latency   time.Duration // of an exchange
+	slow      time.Duration // a renewal takes so long
 	down      bool          // nothing arrives
 	lose      int           // so many exchanges happen and are not answered
 	broken    error         // the answer to everything
@@ -254,6 +255,12 @@ func (m *memory) settle(rec *record, s queue.Settlement) {
 }
 
 func (m *memory) Extend(ctx context.Context, _ string, leases []queue.Lease) ([]error, error) {
+	m.mu.Lock()
+	slow := m.slow
+	m.mu.Unlock()
+	if slow > 0 {
+		time.Sleep(slow)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.fault(ctx); err != nil {
