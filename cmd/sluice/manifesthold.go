@@ -19,6 +19,7 @@ type hold struct {
 
 	mu   sync.Mutex
 	on   bool
+	over bool           // nothing of it will run any more
 	held map[*held]bool // what is there now
 }
 
@@ -56,6 +57,16 @@ func (h *hold) add(it *held) (done func()) {
 	}
 }
 
+// end says that nothing of it will run any more.
+func (h *hold) end() {
+	if h == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.over = true
+}
+
 // set tells whether that is a change.
 func (h *hold) set(on bool) bool {
 	h.mu.Lock()
@@ -84,7 +95,12 @@ func (h *hold) look() (busy, waits bool) {
 }
 
 func (h *hold) state() string {
-	if h.suspended() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.over:
+		return "has ended: suspend changes nothing now"
+	case h.on:
 		return "suspended"
 	}
 	return "resumed"

@@ -120,6 +120,7 @@ func (m *manifestRun) job(ctx, killed context.Context, c *job.Controller, hold *
 	loop := job.NewLoop(c, &toldPods{Runner: r, out: m.out, ending: make(map[string]bool)})
 	var pods atomic.Int32
 	loop.Changed = func(j *batchv1.Job, _ []*corev1.Pod) { pods.Store(j.Status.Active + *j.Status.Terminating) }
+	defer hold.end()
 	defer hold.add(&held{suspend: loop.Suspend, running: func() bool { return pods.Load() > 0 }})()
 	j := loop.Run(ctx)
 	r.Wait()

@@ -270,6 +270,9 @@ func (s *queueSet) batch(ctx context.Context, b *batch) (*result, error) {
 	if err != nil {
 		return nil, usage(err)
 	}
+	if b.queue.cron == nil { // no other batch of it will come
+		defer b.queue.hold.end()
+	}
 	defer b.queue.hold.add(&held{running: func() bool { return r.running() > 0 }})()
 	signals := make(chan os.Signal, 4)
 	s.mu.Lock()

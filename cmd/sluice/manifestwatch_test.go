@@ -96,6 +96,13 @@ func TestOnlySuspendIsTakenOverFromAFile(t *testing.T) {
 	w.wants("", "job.batch/one has changed") // again, since it was as it had been
 }
 
+func TestWhatHasEndedIsNotSaidToBeSuspended(t *testing.T) {
+	w := watchFile(t, fmt.Sprintf(twoJobs, false, "true", false))
+	w.holds.of("job.batch/one").end()
+	w.write(fmt.Sprintf(twoJobs, true, "true", true))
+	w.wants("job.batch/one job.batch/two", "job.batch/one: has ended: suspend changes nothing now", "job.batch/two: suspended")
+}
+
 func TestAFileWithAFaultIsNotTakenOver(t *testing.T) {
 	w := watchFile(t, fmt.Sprintf(twoJobs, false, "true", false))
 	w.write(fmt.Sprintf(twoJobs, true, "true", "maybe"))
