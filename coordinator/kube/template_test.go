@@ -62,7 +62,7 @@ func TestAnOutputWithoutASource(t *testing.T) {
 			t.Errorf("output %q: command %s, want %s at its end", output, got, want)
 		}
 	}
-	p.Existing = workload.ExistingReplace
+	p.Output, p.Existing = "/films/{}.png", workload.ExistingReplace
 	if faults := faultsOf(w); len(faults) != 1 || !strings.HasPrefix(faults[0], "spec.itemPolicy.existing: only fail is allowed") {
 		t.Errorf("faults %q: two items may replace each other's output", faults)
 	}

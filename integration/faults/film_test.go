@@ -164,11 +164,7 @@ func TestAFilmSurvivesKills(t *testing.T) {
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
 		t.Fatal("ffmpeg is missing: the film is encoded with it")
 	}
-	bin := t.TempDir()
-	build := exec.Command("go", "build", "-o", bin+"/", "sluice.dev/cmd/sluice", "sluice.dev/manifests/examples/render")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	bin := build(t, "sluice.dev/cmd/sluice", "sluice.dev/manifests/examples/render")
 	if *seed == 0 {
 		*seed = rand.Uint64()
 	}
