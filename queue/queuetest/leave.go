@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"fmt"
 	"time"
 
 	"sluice.dev/queue"
@@ -42,6 +43,35 @@ var leaveSentences = []sentence{
 		q.put(queue.Item{ID: "a", Delay: minute})
 		q.wantLeave("w", 2*minute, false)
 		q.wantLeave("w", minute/2, true)
+	}},
+	{"a worker may leave when what it would wait for comes no more", func(q *subject) {
+		w := q.worker("other")
+		for i, end := range []func(id string){
+			func(id string) { q.changes(queue.CancelItem, id) },
+			func(id string) { q.changes(queue.DeleteItem, id) },
+			func(id string) { q.change("batch "+id, queue.CancelBatch) },
+			func(id string) { q.change("batch "+id, queue.DeleteBatch) },
+		} {
+			id := itemID(i)
+			q.put(queue.Item{ID: id, Batch: "batch " + id, Delay: minute})
+			q.wantLeave(fmt.Sprint("refused ", i), 2*minute, false)
+			end(id)
+			q.wantLeave(fmt.Sprint("granted ", i), 2*minute, true)
+			if due := q.depth().NextDue; due >= 0 {
+				q.Errorf("after end %d NextDue is %s, want it negative", i, due)
+			}
+		}
+		// A lease whose deadline has passed is delayed, until its holder comes back.
+		q.force(queue.Policy{Lease: short, RetryDelay: minute})
+		q.putIDs("late")
+		l := w.claims("late")[0]
+		q.after(2*short, queue.Depth{Delayed: 1, Cancelled: 2})
+		q.wantLeave("refused", 2*minute, false)
+		q.force(queue.Policy{Lease: long})
+		if err := w.extend(l); err != nil {
+			q.Fatal(err)
+		}
+		q.wantLeave("granted", 2*minute, true)
 	}},
 	{"a worker may leave while others work", func(q *subject) {
 		q.force(queue.Policy{Lease: long})

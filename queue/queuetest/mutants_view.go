@@ -3,6 +3,7 @@ package queuetest
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"sluice.dev/queue"
@@ -164,6 +165,17 @@ var waitMutants = []Mutant{
 	})},
 	{"lets no worker leave", tamper(func(t *tampered) {
 		t.leave = func(context.Context, string, time.Duration) (bool, error) { return false, nil }
+	})},
+	{"waits for what comes no more", tamper(func(t *tampered) {
+		var expected atomic.Bool // once something was
+		t.leave = func(ctx context.Context, worker string, idle time.Duration) (bool, error) {
+			if d, err := t.Driver.Depth(ctx); err != nil || d.Claimable() == 0 && d.Delayed == 0 && expected.Load() {
+				return false, err
+			}
+			ok, err := t.Driver.Leave(ctx, worker, idle)
+			expected.Store(expected.Load() || !ok)
+			return ok, err
+		}
 	})},
 	{"lets a worker leave before what comes due", tamper(func(t *tampered) {
 		t.leave = func(ctx context.Context, worker string, _ time.Duration) (bool, error) {

@@ -78,6 +78,7 @@ local function change()
     call('ZREM', P .. 'bd', b)
     call('HDEL', P .. 'bn', name)
     call('DEL', key, P .. 'fb:' .. b)
+    batches[b], unsure = nil, true
     call('RPUSH', P .. 'gc', b)  -- its records go by and by: see reclaim.lua
   end
   return 'ok'

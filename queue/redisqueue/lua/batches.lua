@@ -113,7 +113,7 @@ local batching = drawer(function()
     if batch(b).void or ended(b) then return end
     detach(b)
     call('HSET', P .. 'b:' .. b, 'void', 1, 'sealed', 1, 'reason', reason)
-    batches[b] = nil
+    batches[b], unsure = nil, true
     local n, gone = counts(b), revoke(b)
     for _, it in ipairs(gone) do place('r', it.p, b, {it.id}) end
     count(b, 'blocked', -n.blocked)

@@ -25,6 +25,7 @@ local function take(id, p, b)
   for _, kind in ipairs(KINDS) do
     if call('ZREM', P .. 'd', p .. ':' .. b .. ':' .. kind .. ':' .. id) == 1 then
       count(b, 'delayed', -1)
+      unsure = true
       return 'ok'
     end
     if item().unlist(kind, p, b, id) then return 'ok' end

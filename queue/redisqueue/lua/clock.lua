@@ -3,6 +3,33 @@
 -- first is the lowest score of a sorted set.
 local function first(key) return tonumber(call('ZRANGE', P .. key, 0, 0, 'WITHSCORES')[2]) end
 
+-- arrive takes entries out of the delayed and puts each where it belongs now.
+local function arrive(entries)
+  local groups, order = {}, {}
+  for _, entry in ipairs(entries) do
+    local key, p, b, kind, id = match(entry, '^((%d):(%d+):(%a)):(.*)$')
+    b = tonumber(b)
+    local g = groups[key]
+    if not g then
+      g = {kind = kind, p = tonumber(p), b = b, ids = {}}
+      groups[key] = g
+      order[#order + 1] = g
+    end
+    g.ids[#g.ids + 1] = id
+  end
+  if #entries > 0 then each('ZREM', P .. 'd', entries) end
+  for _, g in ipairs(order) do
+    local it = batch(g.b)
+    if it.void or not it.known then  -- counted as cancelled with their batch, or not at all
+      each('RPUSH', P .. list(g.kind, g.p, g.b), g.ids)
+      if not it.known then call('RPUSH', P .. 'gc', g.b) end
+    else
+      count(g.b, 'delayed', -#g.ids)
+      place(g.kind, g.p, g.b, g.ids)
+    end
+  end
+end
+
 -- sweep ends what has expired and moves what is due, up to limit of each. It
 -- tells whether there may be more. The order matters: an expired lease whose
 -- delay is over too goes all the way.
@@ -23,33 +50,37 @@ local function sweep(limit)
   end
   if Y.due and Y.due <= NOW then
     local due = call('ZRANGEBYSCORE', P .. 'd', '-inf', int(NOW), 'LIMIT', 0, limit)
-    local groups, order = {}, {}
-    for _, entry in ipairs(due) do
-      local key, p, b, kind, id = match(entry, '^((%d):(%d+):(%a)):(.*)$')
-      b = tonumber(b)
-      local g = groups[key]
-      if not g then
-        g = {kind = kind, p = tonumber(p), b = b, ids = {}}
-        groups[key] = g
-        order[#order + 1] = g
-      end
-      g.ids[#g.ids + 1] = id
-    end
-    if #due > 0 then each('ZREM', P .. 'd', due) end
-    for _, g in ipairs(order) do
-      local it = batch(g.b)
-      if it.void or not it.known then  -- counted as cancelled with their batch, or not at all
-        each('RPUSH', P .. list(g.kind, g.p, g.b), g.ids)
-        if not it.known then call('RPUSH', P .. 'gc', g.b) end
-      else
-        count(g.b, 'delayed', -#g.ids)
-        place(g.kind, g.p, g.b, g.ids)
-      end
-    end
+    arrive(due)
     set('due', first('d'))
     more = more or #due == limit
   end
   return more
+end
+
+-- coming is when the next item comes due, nil if none does. What was cancelled or
+-- deleted with its batch stands among the delayed until its time. It makes way
+-- here, up to limit of it, so that nobody waits for what does not come.
+local function coming(limit)
+  if not Y.due then return nil end
+  local at, of, gone = nil, 1, {}
+  while true do
+    local entries = call('ZRANGE', P .. 'd', 0, of - 1, 'WITHSCORES')
+    gone = {}
+    for i = 1, #entries, 2 do
+      local it = batch(tonumber(match(entries[i], '^%d:(%d+):')))
+      if it.known and not it.void then
+        at = tonumber(entries[i + 1])
+        break
+      end
+      gone[#gone + 1] = entries[i]
+    end
+    if #gone < of or of == limit then break end
+    of = limit
+  end
+  arrive(gone)
+  if #gone == limit then at = first('d') end  -- more of them may follow
+  if at ~= Y.due then set('due', at) end
+  return at
 end
 
 -- Two waiters have the alarm for what comes due next, the second a little
@@ -125,6 +156,7 @@ local left = false  -- it is known that there is something to claim
 
 -- finish writes what the call changed: counts, clockwork, rings.
 local function finish()
+  if unsure then coming(1000) end
   local touched = delta
   flush_counts()
   for b in pairs(touched) do

@@ -114,6 +114,7 @@ local item = drawer(function()
       count(it.b, 'dead', -1)
     elseif call('ZREM', P .. 'd', it.p .. ':' .. it.b .. ':f:' .. it.id) == 1 then
       count(it.b, 'delayed', -1)
+      unsure = true
     elseif not unlist('f', it.p, it.b, it.id) then
       return false
     end

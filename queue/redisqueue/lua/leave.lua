@@ -4,9 +4,10 @@
 
 insist()
 sweep(100)
+local due = coming(1000)
 finish()
 local quiet = Y.paused or call('EXISTS', P .. 'a') == 0
-if not quiet or (Y.due and Y.due <= NOW + tonumber(ARGV[2])) then return 0 end
+if not quiet or (due and due <= NOW + tonumber(ARGV[2])) then return 0 end
 local kept = call('HGET', P .. 'k', ARGV[1])
 local seq = kept and match(kept, '^(%d+)') or '0'
 call('HSET', P .. 'k', ARGV[1], seq .. ' ' .. int(NOW) .. ' 0 1 ', ARGV[1] .. ':refs', '')

@@ -137,6 +137,7 @@ local function batch(b)
 end
 
 local changed, sooner = false, false  -- something became ready; the earliest due time moved up
+local unsure = false  -- something delayed may wait no more, and have been the earliest
 
 -- count_listed counts ids that enter (n > 0) or leave a ready list.
 local function count_listed(b, n)
