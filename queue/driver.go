@@ -42,12 +42,12 @@ type Consumer interface {
 	// finds record in its lease instead of running the item again. The same
 	// token may commit the same record twice.
 	Commit(ctx context.Context, l Lease, record []byte) error
-	// Wait returns when there may be something to claim, and after limit at
-	// the latest. Many may wait; few are woken.
-	Wait(ctx context.Context, limit time.Duration) error
+	// Wait returns when there may be something to claim for the worker, when
+	// it may leave, and after limit at the latest. Many may wait; few are woken.
+	Wait(ctx context.Context, worker string, limit time.Duration) error
 	// Leave asks for the worker to stop: granted, in one step with the check,
 	// only if nothing is claimable and nothing comes due within idle. After
-	// it the worker's claims return nothing and Reply.Gone.
+	// it the worker's claims return nothing and Reply.Gone, and its wait ends.
 	Leave(ctx context.Context, worker string, idle time.Duration) (bool, error)
 }
 

@@ -217,8 +217,8 @@ func (s *Session) Commit(ctx context.Context, l Lease, record []byte) error {
 	return nil
 }
 
-// Wait returns when there may be something to claim, and about limit later at
-// the latest.
+// Wait returns when there may be something to claim, when the worker was let go,
+// and about limit later at the latest.
 func (s *Session) Wait(ctx context.Context, limit time.Duration) error {
 	end := time.Now().Add(limit)
 	err := s.repeat(ctx, func() error {
@@ -226,7 +226,7 @@ func (s *Session) Wait(ctx context.Context, limit time.Duration) error {
 		if rest <= 0 {
 			return nil
 		}
-		return s.store.Wait(ctx, rest)
+		return s.store.Wait(ctx, s.worker, rest)
 	})
 	if err != nil {
 		return fmt.Errorf("wait: %w", err)

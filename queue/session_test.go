@@ -62,7 +62,7 @@ func (s *script) Extend(ctx context.Context, worker string, leases []queue.Lease
 
 func (s *script) Commit(ctx context.Context, _ queue.Lease, _ []byte) error { return s.next(ctx).err }
 
-func (s *script) Wait(ctx context.Context, limit time.Duration) error {
+func (s *script) Wait(ctx context.Context, _ string, limit time.Duration) error {
 	s.got = append(s.got, queue.Exchange{Claim: int(limit / time.Second)})
 	return s.next(ctx).err
 }

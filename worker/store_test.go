@@ -290,7 +290,7 @@ func (m *memory) Commit(ctx context.Context, l queue.Lease, _ []byte) error {
 	return nil
 }
 
-func (m *memory) Wait(ctx context.Context, limit time.Duration) error {
+func (m *memory) Wait(ctx context.Context, _ string, limit time.Duration) error {
 	m.set(func() { m.waiting++ })
 	defer m.set(func() { m.waiting-- })
 	timer := time.NewTimer(limit)

@@ -56,7 +56,15 @@ func (l *leader) answer(to string, id uint64, verb byte, text []byte) {
 		}
 		l.strict = true
 	case askWait:
-		l.waiters.park(r.Uint(), to)
+		w := waiter{id: r.Uint(), to: to}
+		if r.More() { // clients of before do not say it
+			w.worker = r.String()
+		}
+		if l.m.Gone(w.worker) {
+			l.send(out{to: to, status: answered})
+			return
+		}
+		l.waiters.park(w)
 		l.send(out{to: to, status: parked})
 		return
 	case askUnwait:
@@ -130,7 +138,9 @@ func (l *leader) changeOnce(id uint64, verb byte, c *control) ([]byte, error) {
 func (l *leader) change(verb byte, c *control, o *outcome) (err error) {
 	switch verb {
 	case askLeave:
-		o.Yes = l.m.Leave(c.Name, c.Idle)
+		if o.Yes = l.m.Leave(c.Name, c.Idle); o.Yes {
+			l.waiters.letGo(l, c.Name)
+		}
 	case askExpire:
 		o.Count = l.m.Expire(c.Name, c.Failure)
 	case askPolicy:

@@ -180,7 +180,7 @@ func (d *Driver) Workers(ctx context.Context) ([]queue.WorkerInfo, error) {
 }
 
 // Wait implements queue.Consumer: the leader rings.
-func (d *Driver) Wait(ctx context.Context, limit time.Duration) error {
+func (d *Driver) Wait(ctx context.Context, worker string, limit time.Duration) error {
 	if err := ctx.Err(); err != nil || limit <= 0 {
 		return err
 	}
@@ -188,6 +188,7 @@ func (d *Driver) Wait(ctx context.Context, limit time.Duration) error {
 	defer cancel()
 	var w bin.Writer
 	w.Uint(newID())
+	w.String(worker)
 	_, err := d.ask(within, askWait, w.B)
 	if err == nil || within.Err() == nil {
 		return err

@@ -107,7 +107,7 @@ func TestAWaiterThatDies(t *testing.T) {
 		victim.Waits(func() { waits <- struct{}{} })
 		var wg sync.WaitGroup
 		ctx, cancel := context.WithCancel(t.Context())
-		wg.Go(func() { _ = victim.Wait(ctx, time.Minute) })
+		wg.Go(func() { _ = victim.Wait(ctx, "victim", time.Minute) })
 		<-waits
 		victim.Kill()
 		got := make(chan time.Time, 1)

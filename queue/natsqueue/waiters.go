@@ -1,6 +1,9 @@
 package natsqueue
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	// ringAgain is after which time somebody else is rung if what is ready
@@ -19,21 +22,22 @@ type waiters struct {
 }
 
 type waiter struct {
-	id    uint64
-	to    string
-	until time.Time
+	id     uint64
+	to     string
+	worker string
+	until  time.Time
 }
 
 // park adds a waiter, or hears that it still waits.
-func (w *waiters) park(id uint64, to string) {
-	until := time.Now().Add(parkedFor)
+func (w *waiters) park(x waiter) {
+	x.until = time.Now().Add(parkedFor)
 	for i := range w.parked {
-		if w.parked[i].id == id {
-			w.parked[i].to, w.parked[i].until = to, until
+		if w.parked[i].id == x.id {
+			w.parked[i] = x
 			return
 		}
 	}
-	w.parked = append(w.parked, waiter{id, to, until})
+	w.parked = append(w.parked, x)
 }
 
 // unpark forgets a waiter.
@@ -67,6 +71,16 @@ func (w *waiters) ring(l *leader) {
 		n, w.rung, w.at = n-1, w.rung+1, now
 		l.send(out{to: first.to, status: answered})
 	}
+}
+
+// letGo rings for a worker that may leave.
+func (w *waiters) letGo(l *leader, worker string) {
+	w.parked = slices.DeleteFunc(w.parked, func(x waiter) bool {
+		if x.worker == worker {
+			l.send(out{to: x.to, status: answered})
+		}
+		return x.worker == worker
+	})
 }
 
 // again tells whether those who were rung are to be looked after.

@@ -30,7 +30,7 @@ func contextSentences() []sentence {
 		{"Commit", func(ctx context.Context, q *subject, l queue.Lease) error {
 			return q.d.Commit(ctx, l, []byte("record"))
 		}},
-		{"Wait", func(ctx context.Context, q *subject, _ queue.Lease) error { return q.d.Wait(ctx, 2*soon) }},
+		{"Wait", func(ctx context.Context, q *subject, _ queue.Lease) error { return q.d.Wait(ctx, "w", 2*soon) }},
 		{"Leave", func(ctx context.Context, q *subject, _ queue.Lease) error {
 			_, err := q.d.Leave(ctx, "w2", 0)
 			return err

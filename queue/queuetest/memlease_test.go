@@ -142,7 +142,7 @@ func (m *memQueue) Commit(ctx context.Context, l queue.Lease, record []byte) err
 	return nil
 }
 
-func (m *memQueue) Wait(ctx context.Context, limit time.Duration) error {
+func (m *memQueue) Wait(ctx context.Context, worker string, limit time.Duration) error {
 	if err := m.enter(ctx); err != nil {
 		return err
 	}
@@ -153,8 +153,9 @@ func (m *memQueue) Wait(ctx context.Context, limit time.Duration) error {
 		m.mu.Lock()
 		changed, paused := m.changed, m.paused
 		claimable := m.count(func(*entry) bool { return true }).Claimable()
+		gone := m.replies[worker] != nil && m.replies[worker].gone
 		m.mu.Unlock()
-		if claimable > 0 {
+		if claimable > 0 || gone {
 			return nil
 		}
 		select {
@@ -183,6 +184,7 @@ func (m *memQueue) Leave(ctx context.Context, worker string, idle time.Duration)
 		m.replies[worker] = &kept{}
 	}
 	m.replies[worker].gone, m.replies[worker].seen = true, m.now()
+	m.ring()
 	return true, nil
 }
 

@@ -111,6 +111,7 @@ func (m *memQueue) as(e *entry) entry {
 			}
 		}
 	}
+	v.Due = 0
 	switch v.State {
 	case queue.Delayed:
 		v.Due = v.ready.Sub(now)

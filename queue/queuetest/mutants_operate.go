@@ -196,11 +196,11 @@ var operateMutants = []Mutant{
 			paused.Store(p)
 			return t.Driver.Pause(ctx, p)
 		}
-		t.wait = func(ctx context.Context, limit time.Duration) error {
+		t.wait = func(ctx context.Context, worker string, limit time.Duration) error {
 			if paused.Load() {
 				limit = shortest
 			}
-			return t.Driver.Wait(ctx, limit)
+			return t.Driver.Wait(ctx, worker, limit)
 		}
 	})},
 	{"lists no worker", onWorkers(func([]queue.WorkerInfo) []queue.WorkerInfo { return nil })},

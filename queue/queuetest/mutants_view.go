@@ -143,10 +143,12 @@ var batchMutants = []Mutant{
 
 var waitMutants = []Mutant{
 	{"polls", tamper(func(t *tampered) {
-		t.wait = func(ctx context.Context, _ time.Duration) error { return t.Driver.Wait(ctx, time.Millisecond) }
+		t.wait = func(ctx context.Context, worker string, _ time.Duration) error {
+			return t.Driver.Wait(ctx, worker, time.Millisecond)
+		}
 	})},
 	{"sleeps through what ends a wait", tamper(func(t *tampered) {
-		t.wait = func(ctx context.Context, limit time.Duration) error {
+		t.wait = func(ctx context.Context, _ string, limit time.Duration) error {
 			select {
 			case <-time.After(limit):
 				return nil
@@ -155,8 +157,15 @@ var waitMutants = []Mutant{
 			}
 		}
 	})},
+	{"does not tell a worker that waits that it may leave", tamper(func(t *tampered) {
+		t.wait = func(ctx context.Context, _ string, limit time.Duration) error {
+			return t.Driver.Wait(ctx, "nobody", limit)
+		}
+	})},
 	{"waits past its limit", tamper(func(t *tampered) {
-		t.wait = func(ctx context.Context, limit time.Duration) error { return t.Driver.Wait(ctx, limit+2*soon) }
+		t.wait = func(ctx context.Context, worker string, limit time.Duration) error {
+			return t.Driver.Wait(ctx, worker, limit+2*soon)
+		}
 	})},
 	{"does not say when to look again", onReply(func(r *queue.Reply) { r.Next = long })},
 	{"says to look again at once", onReply(func(r *queue.Reply) { r.Next = shortest })},
@@ -213,8 +222,8 @@ var contextMutants = []Mutant{
 		}
 	})},
 	{"waits on after its context was cancelled", tamper(func(t *tampered) {
-		t.wait = func(ctx context.Context, limit time.Duration) error {
-			return t.Driver.Wait(context.WithoutCancel(ctx), limit)
+		t.wait = func(ctx context.Context, worker string, limit time.Duration) error {
+			return t.Driver.Wait(context.WithoutCancel(ctx), worker, limit)
 		}
 	})},
 	{"reads a depth of zero for an error", tamper(func(t *tampered) {

@@ -35,7 +35,7 @@ var pauseSentences = []sentence{
 		w.claimsNothing()
 		start := time.Now()
 		waited := make(chan error, 1)
-		q.background(q.ctx, func(ctx context.Context) { waited <- q.d.Wait(ctx, 3*short) })
+		q.background(q.ctx, func(ctx context.Context) { waited <- q.d.Wait(ctx, "w", 3*short) })
 		if _, err := q.another().Enqueue(q.ctx, []queue.Item{{ID: "a"}}); err != nil {
 			q.Fatalf("Enqueue: %v", err)
 		}

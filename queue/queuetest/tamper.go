@@ -18,7 +18,7 @@ type tampered struct {
 	exchange  func(context.Context, queue.Exchange) (queue.Reply, error)
 	extend    func(context.Context, string, []queue.Lease) ([]error, error)
 	commit    func(context.Context, queue.Lease, []byte) error
-	wait      func(context.Context, time.Duration) error
+	wait      func(context.Context, string, time.Duration) error
 	leave     func(context.Context, string, time.Duration) (bool, error)
 	depth     func(context.Context) (queue.Depth, error)
 	items     func(context.Context, queue.Query) ([]queue.Record, error)
@@ -62,8 +62,8 @@ func (t *tampered) Commit(ctx context.Context, l queue.Lease, record []byte) err
 	return or(t.commit != nil, t.commit, t.Driver.Commit)(ctx, l, record)
 }
 
-func (t *tampered) Wait(ctx context.Context, limit time.Duration) error {
-	return or(t.wait != nil, t.wait, t.Driver.Wait)(ctx, limit)
+func (t *tampered) Wait(ctx context.Context, worker string, limit time.Duration) error {
+	return or(t.wait != nil, t.wait, t.Driver.Wait)(ctx, worker, limit)
 }
 
 func (t *tampered) Leave(ctx context.Context, worker string, idle time.Duration) (bool, error) {

@@ -18,7 +18,7 @@ var waitSentences = []sentence{
 	}},
 	{"a wait ends at its limit", func(q *subject) {
 		start := time.Now()
-		if err := q.d.Wait(q.ctx, 2*short); err != nil {
+		if err := q.d.Wait(q.ctx, "w", 2*short); err != nil {
 			q.Fatalf("Wait: %v", err)
 		}
 		if took := time.Since(start); took < short || took > soon {
@@ -69,6 +69,23 @@ var waitSentences = []sentence{
 		q.pass(2 * lease)
 		c.wantClaimed(start, lease)
 	}},
+	{"leave that another asked for ends the worker's wait, also one that begins after", func(q *subject) {
+		w := q.worker("w")
+		q.worker("w2").claimsNothing()
+		w.claimsNothing()
+		first, other := q.waitingAs(q.ctx, "w"), q.waitingAs(q.ctx, "w2")
+		q.wantLeave("w", minute, true)
+		start := time.Now()
+		q.wantWoken(<-first, start)
+		if r := w.send(queue.Exchange{Claim: 1}); !r.Gone {
+			q.Error("the worker is woken and not told that it may leave")
+		}
+		q.wantLeave("w2", minute, true)
+		q.wantWoken(<-other, start)
+		q.worker("w3").claimsNothing()
+		q.wantLeave("w3", minute, true)
+		q.wantWoken(<-q.waitingAs(q.ctx, "w3"), start)
+	}},
 	{"a wait ends with its context", func(q *subject) {
 		ctx, cancel := context.WithCancel(q.ctx)
 		waited := q.waiting(ctx)
@@ -83,10 +100,13 @@ var waitSentences = []sentence{
 	}},
 }
 
-// waiting waits, for so long that only an event can end it in time.
-func (q *subject) waiting(ctx context.Context) <-chan error {
+// waiting waits as a worker that nothing else is told of, for so long that only an
+// event can end it in time.
+func (q *subject) waiting(ctx context.Context) <-chan error { return q.waitingAs(ctx, "waits") }
+
+func (q *subject) waitingAs(ctx context.Context, worker string) <-chan error {
 	waited := make(chan error, 1)
-	q.background(ctx, func(ctx context.Context) { waited <- q.d.Wait(ctx, 2*soon) })
+	q.background(ctx, func(ctx context.Context) { waited <- q.d.Wait(ctx, worker, 2*soon) })
 	return waited
 }
 
@@ -133,7 +153,7 @@ func (q *subject) claiming(worker string) *claiming {
 			r, err := q.d.Exchange(ctx, w.number(queue.Exchange{Claim: 1}))
 			c.looks.Add(1)
 			if err == nil && len(r.Leases) == 0 {
-				err = q.d.Wait(ctx, r.Next)
+				err = q.d.Wait(ctx, worker, r.Next)
 			}
 			if err != nil || len(r.Leases) > 0 {
 				c.ended <- err

@@ -128,7 +128,7 @@ func TestKilledAtTheRing(t *testing.T) {
 			t.Fatalf("round %d: the victim got %v, %v", i, r.Leases, err)
 		}
 		killed := make(chan error, 1)
-		go func() { killed <- victim.Wait(ctx, 20*time.Second) }()
+		go func() { killed <- victim.Wait(ctx, "victim", 20*time.Second) }()
 		blocked(t, server.Addr, 2)
 		p.loses(func() bool { return true })
 		start := time.Now()

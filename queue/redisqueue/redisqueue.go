@@ -117,8 +117,9 @@ func (d *Driver) number(ctx context.Context, s *redis.Script, args ...any) (int6
 // is noticed.
 const maxWait = 30 * time.Second
 
-// Wait implements queue.Consumer with a blocking pop from the doorbell.
-func (d *Driver) Wait(ctx context.Context, limit time.Duration) error {
+// Wait implements queue.Consumer with a blocking pop from the doorbell, or from the
+// worker's own, which rings when it is let go.
+func (d *Driver) Wait(ctx context.Context, worker string, limit time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -137,7 +138,7 @@ func (d *Driver) Wait(ctx context.Context, limit time.Duration) error {
 	// second. Any call makes it look now.
 	nudge := time.AfterFunc(limit+5*time.Millisecond, func() { d.rdb.Exists(context.WithoutCancel(ctx), d.prefix+"w") })
 	defer nudge.Stop()
-	err = w.Do(context.WithoutCancel(ctx), "BLPOP", d.prefix+"w", fmt.Sprintf("%.3f", max(limit.Seconds(), 0.001))).Err()
+	err = w.Do(context.WithoutCancel(ctx), "BLPOP", d.prefix+"w:"+worker, d.prefix+"w", fmt.Sprintf("%.3f", max(limit.Seconds(), 0.001))).Err()
 	if !stop() {
 		d.drop(w)
 		return ctx.Err()

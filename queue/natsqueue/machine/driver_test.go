@@ -134,18 +134,20 @@ func (d *local) Commit(ctx context.Context, l queue.Lease, record []byte) (err e
 	return err
 }
 
-func (d *local) Wait(ctx context.Context, limit time.Duration) error {
+func (d *local) Wait(ctx context.Context, worker string, limit time.Duration) error {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for {
 		var claimable int64
+		var gone bool
 		var due time.Duration
 		var changed chan struct{}
 		var paused bool
 		err := d.do(ctx, func(m *machine.Machine) {
 			claimable, due, paused, changed = m.Claimable(), m.Depth().NextDue, m.Depth().Paused, d.changed
+			gone = m.Gone(worker)
 		})
-		if err != nil || claimable > 0 {
+		if err != nil || claimable > 0 || gone {
 			return err
 		}
 		if due < 0 {

@@ -298,6 +298,12 @@ func (m *Machine) Leave(name string, idle time.Duration) bool {
 	return true
 }
 
+// Gone tells whether a worker was let go, or is dead: it claims nothing more.
+func (m *Machine) Gone(name string) bool {
+	k := m.workers[name]
+	return k != nil && k.gone
+}
+
 // Claimable is how many items a claim would get now.
 func (m *Machine) Claimable() int64 {
 	if m.paused {

@@ -12,4 +12,7 @@ local kept = call('HGET', P .. 'k', ARGV[1])
 local seq = kept and match(kept, '^(%d+)') or '0'
 call('HSET', P .. 'k', ARGV[1], seq .. ' ' .. int(NOW) .. ' 0 1 ', ARGV[1] .. ':refs', '')
 call('ZREM', P .. 't', ARGV[1])
+local bell = P .. 'w:' .. ARGV[1]  -- its own, if another has asked for it
+call('RPUSH', bell, '1')
+call('PEXPIRE', bell, 60000)
 return 1
