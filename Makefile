@@ -29,6 +29,11 @@ test-cluster: ## run Jobs on a real Kubernetes control plane, built the first ti
 	.ci/need ffmpeg ffmpeg
 	cd integration/kube && go run ./cmd/cluster build && go vet ./... && go test -race -p 1 -parallel 8 ./...
 
+.PHONY: test-cluster-nats
+test-cluster-nats: ## run the coordinator's tests of test-cluster on NATS instead of Redis
+	.ci/need cc gcc libc6-dev
+	cd integration/kube && go run ./cmd/cluster build && go test -race -count 1 -timeout 30m -parallel 8 ./coordinator -args -nats
+
 .PHONY: test-soak
 test-soak: ## watch a coordinator on that control plane for ten minutes in which little happens
 	.ci/need cc gcc libc6-dev

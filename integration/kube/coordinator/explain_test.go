@@ -47,7 +47,7 @@ func TestExplainNamesTheRuleThatHolds(t *testing.T) {
 			says: []string{"not Scaling", "Unschedulable", "has found no node for", "Insufficient cpu", "6: 6 pending, 0 starting, 0 running"},
 		},
 		"unknown": {
-			spec: six, after: func(p *place) { p.redis.kill() },
+			spec: six, after: func(p *place) { p.server.kill() },
 			says: []string{"Seen       when the queue could last be read", "not StoreReachable", "the queue cannot be read, and an unknown number launches nothing"},
 		},
 	} {

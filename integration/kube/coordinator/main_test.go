@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 			return fmt.Errorf("build sluice: %s", out)
 		}
 		for _, name := range []string{"node1", "node2"} {
-			_, err := c.StartNode(ctx, node.Options{Name: name, Images: map[string]string{image: program, natsImage: natsProgram()},
+			_, err := c.StartNode(ctx, node.Options{Name: name, Images: map[string]string{image: program, natsImage: natsPath()},
 				Capacity: map[corev1.ResourceName]string{corev1.ResourceCPU: "8"}})
 			if err != nil {
 				return err

@@ -55,7 +55,7 @@ func TestMetricsAreWhatTheStatusSays(t *testing.T) {
 		return nil
 	})
 
-	p.redis.kill()
+	p.server.kill()
 	until(t, soon, func(ctx context.Context) error {
 		got, err := p.metrics(ctx, address)
 		if err == nil && got["failed_looks_total"] < 1 {

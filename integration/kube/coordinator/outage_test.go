@@ -18,12 +18,12 @@ func TestTheStoreIsAway(t *testing.T) {
 	t.Parallel()
 	for name, outage := range map[string]func(*place) (back func()){
 		"killed": func(p *place) func() {
-			p.redis.kill()
-			return func() { p.redis.run(p.T) }
+			p.server.kill()
+			return func() { p.server.run(p.T) }
 		},
 		"hung": func(p *place) func() {
-			p.redis.signal(p.T, syscall.SIGSTOP)
-			return func() { p.redis.signal(p.T, syscall.SIGCONT) }
+			p.server.signal(p.T, syscall.SIGSTOP)
+			return func() { p.server.signal(p.T, syscall.SIGCONT) }
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -25,17 +25,12 @@ const (
 	password  = "s3cret"    // of its servers
 )
 
-func natsProgram() string { return filepath.Join(kube.Dir(), "bin", "nats-server") }
-
 // The servers of overlays/nats run as they are written there, but for what nodes
 // without a network of pods lack: each has an address of loopback. One of them is
 // killed under a burst.
 func TestABurstOnTheNATSOverlay(t *testing.T) {
 	t.Parallel()
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-C", "../../..", "-o", natsProgram(), "github.com/nats-io/nats-server/v2").CombinedOutput()
-	if err != nil {
-		t.Fatalf("build nats-server: %s", out)
-	}
+	natsProgram(t)
 	p := newPlace(t)
 	net := fmt.Sprintf("127.%d.%d.", 128+rand.N(127), rand.N(256))
 	p.overlay("nats", net)

@@ -29,7 +29,7 @@ const soon = 3 * time.Minute
 type place struct {
 	*testing.T
 	namespace, url, book string
-	redis                *redisServer
+	server               *storeServer
 	env                  []string // of coordinators
 	replicas             []*replica
 	dropped              bool // a WorkQueue, by the test itself: its workers end with it
@@ -42,8 +42,8 @@ type place struct {
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	r := startRedis(t)
-	p := &place{T: t, namespace: kube.Namespace(t), redis: r, url: r.url(), book: filepath.Join(t.TempDir(), "book"), active: make(map[types.UID]bool)}
+	s := startStore(t)
+	p := &place{T: t, namespace: kube.Namespace(t), server: s, url: s.url, book: filepath.Join(t.TempDir(), "book"), active: make(map[types.UID]bool)}
 	if err := os.WriteFile(p.book, nil, 0o666); err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package coordinator_test
 
 import (
-	"context"
 	"net"
 	"os"
 	"os/exec"
@@ -66,37 +65,6 @@ func (p *process) code(t *testing.T) int {
 		t.Fatalf("%s has not ended", p.Cmd)
 	}
 	return p.ProcessState.ExitCode()
-}
-
-// redisServer is the store of one test.
-type redisServer struct {
-	*process
-	address, dir string
-}
-
-func (r *redisServer) url() string { return "redis://" + r.address + "/0" }
-
-// startRedis starts a server whose data outlives its process.
-func startRedis(t *testing.T) *redisServer {
-	t.Helper()
-	r := &redisServer{address: freeAddress(t), dir: t.TempDir()}
-	r.run(t)
-	return r
-}
-
-// run starts the server, again if it was killed.
-func (r *redisServer) run(t *testing.T) {
-	t.Helper()
-	_, port, _ := net.SplitHostPort(r.address)
-	r.process = start(t, exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", r.dir,
-		"--save", "", "--appendonly", "yes", "--appendfsync", "no", "--loglevel", "warning"))
-	until(t, 10*time.Second, func(ctx context.Context) error {
-		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", r.address)
-		if err == nil {
-			c.Close()
-		}
-		return err
-	})
 }
 
 // freeAddress is one of loopback that nobody listens on.
