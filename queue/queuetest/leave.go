@@ -39,6 +39,24 @@ var leaveSentences = []sentence{
 			q.Errorf("a worker that may not leave claims %q, gone %t", ids(r.Leases), r.Gone)
 		}
 	}},
+	{"a worker that is let go still gets the reply that was lost", func(q *subject) {
+		w := q.worker("w")
+		q.putIDs("a")
+		l := w.claims("a")[0]
+		q.putIDs("b")
+		x := w.number(queue.Exchange{Settle: []queue.Settlement{{Lease: l, Verb: queue.Ack}}, Claim: 1})
+		q.exchange(q.d, x) // its reply is lost
+		q.wantLeave("w", minute, true)
+		r := q.exchange(q.d, x)
+		if err := r.Settled[0]; err != nil {
+			q.Errorf("the ack whose reply was lost, again: %v", err)
+		}
+		r = w.send(queue.Exchange{Settle: []queue.Settlement{{Lease: q.only(r), Verb: queue.Ack}}, Claim: 1})
+		if r.Settled[0] != nil || !r.Gone {
+			q.Errorf("what it claimed before it left is settled with %v, gone %t", r.Settled[0], r.Gone)
+		}
+		q.wantDepth(queue.Depth{Done: 2})
+	}},
 	{"a worker may not leave before what comes due within its idle time", func(q *subject) {
 		q.put(queue.Item{ID: "a", Delay: minute})
 		q.wantLeave("w", 2*minute, false)

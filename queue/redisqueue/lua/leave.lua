@@ -8,9 +8,11 @@ local due = coming(1000)
 finish()
 local quiet = Y.paused or call('EXISTS', P .. 'a') == 0
 if not quiet or (due and due <= NOW + tonumber(ARGV[2])) then return 0 end
-local kept = call('HGET', P .. 'k', ARGV[1])
-local seq = kept and match(kept, '^(%d+)') or '0'
-call('HSET', P .. 'k', ARGV[1], seq .. ' ' .. int(NOW) .. ' 0 1 ', ARGV[1] .. ':refs', '')
+-- Its last reply stays: who asked may be another than the worker, and the reply
+-- may not have come.
+local kept = call('HGET', P .. 'k', ARGV[1]) or '0 0 0 0 '
+local seq, look, state, settled = match(kept, '^(%d+) %d+ (%d+) (%d) ([01]*)$')
+call('HSET', P .. 'k', ARGV[1], seq .. ' ' .. int(NOW) .. ' ' .. look .. ' ' .. math.max(state, 1) .. ' ' .. settled)
 call('ZREM', P .. 't', ARGV[1])
 local bell = P .. 'w:' .. ARGV[1]  -- its own, if another has asked for it
 call('RPUSH', bell, '1')
