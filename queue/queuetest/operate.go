@@ -11,6 +11,18 @@ import (
 func operateSentences() []sentence {
 	s := []sentence{
 		{"a retried item is ready, with its attempts counted anew", retryDead},
+		{"what was dead and retried is forgotten whole, and its id is new", func(q *subject) {
+			w := q.worker("w")
+			q.putIDs("a")
+			w.settles(queue.Settlement{Lease: w.claims("a")[0], Verb: queue.Bury, Failure: failure("broken")})
+			q.changes(queue.RetryItem, "a")
+			w.acks(w.claims("a")[0])
+			q.changes(queue.DeleteItem, "a")
+			q.putIDs("a")
+			if r := q.record("a"); len(r.Failures) > 0 || r.Attempts > 0 {
+				q.Errorf("the new item has %d attempts, and failures of the old one: %v", r.Attempts, r.Failures)
+			}
+		}},
 		{"a retry reopens a batch that failed", func(q *subject) {
 			w := q.worker("w")
 			q.put(queue.Item{ID: "a", Batch: "x"})

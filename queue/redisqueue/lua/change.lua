@@ -66,10 +66,14 @@ local function change(verb, id)
     if verb == 'cancel' then return 'dead' end
     if verb == 'retry' and batch(b).void then return 'cancelled' end
     call('HDEL', P .. 'x', id)
-    call('HDEL', P .. 'n', id)
     call('HDEL', P .. 'e', id)
     count(b, 'dead', -1)
-    if verb == 'retry' then place('r', p, b, {id}) else forget(id, output) end
+    if verb == 'retry' then
+      call('HSET', P .. 'n', id, RETRIED)
+      place('r', p, b, {id})
+    else
+      forget(id, output)
+    end
     return 'ok'
   end
   if verb == 'retry' then return cancelled and 'cancelled' or 'ready' end

@@ -17,7 +17,7 @@ local item = drawer(function()
       match(ref, '^(%d+):(%d):([^:]*):([^:]*):(%d+):(%d+)%.(%d+):(.*)$')
     if not token then return nil end
     return {ref = ref, token = tonumber(token), p = tonumber(p), b = tonumber(b), a = tonumber(a), r = tonumber(r),
-      digest = digest, worker = worker, id = id}
+      tries = a .. '.' .. r, digest = digest, worker = worker, id = id}
   end
 
   -- header reads the front of a record: priority, batch, output, digest. It
@@ -119,7 +119,7 @@ local item = drawer(function()
       return false
     end
     call('HDEL', P .. 'e', it.id)
-    if it.a + it.r == 0 then call('HDEL', P .. 'n', it.id) else call('HSET', P .. 'n', it.id, it.a .. '.' .. it.r) end
+    if it.tries == UNTRIED then call('HDEL', P .. 'n', it.id) else call('HSET', P .. 'n', it.id, it.tries) end
     local kept = match(call('HGET', P .. 'h', it.id) or '', '^(.*)\n[^\n]*$')
     if kept then call('HSET', P .. 'h', it.id, kept) else call('HDEL', P .. 'h', it.id) end
     call('ZADD', P .. 'l', int(NOW + Y.lease), ref)

@@ -39,6 +39,7 @@ local TURN = 1000000   -- between two looks for a ring that was lost
 local RINGS = 2        -- a ring taken by a worker that is killed leaves another
 local FAILURES = 8     -- kept of an item: the first and the newest
 local UNTRIED = '0.0'  -- attempts and releases of most items
+local RETRIED = '0.00' -- of one that was dead: none count, but its failures are kept
 
 -- Numbers of this size need a format: tostring gives 1.7e+15. A number in a
 -- string costs as much as a command, so that what comes as a string stays one.
