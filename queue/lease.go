@@ -27,6 +27,7 @@ type Lease struct {
 	Item      Item
 	Token     uint64        // grows with every lease of the item
 	Attempt   int           // 1 for an item that never failed
+	Again     bool          // another lease of it was begun: something of that may be left, though Attempt is 1
 	TTL       time.Duration // what remained when the store answered; count from before the call
 	Committed []byte        // the record that an earlier holder committed; nil if none did
 	Ref       string        // the store's handle; opaque

@@ -132,6 +132,7 @@ func writeReply(p queue.Reply) []byte {
 		w.String(l.Item.Batch)
 		w.String(l.Item.Output)
 		w.Uint(uint64(l.Attempt))
+		w.Bool(l.Again)
 		w.Uint(uint64(l.TTL))
 		w.Bytes(l.Committed)
 	}
@@ -146,7 +147,7 @@ func readReply(b []byte) (queue.Reply, error) {
 		l := &p.Leases[i]
 		*l = readHandle(r)
 		l.Item.Payload, l.Item.Priority, l.Item.Batch, l.Item.Output = r.Bytes(), int(r.Uint()), r.String(), r.String()
-		l.Attempt, l.TTL, l.Committed = int(r.Uint()), time.Duration(r.Uint()), r.Bytes()
+		l.Attempt, l.Again, l.TTL, l.Committed = int(r.Uint()), r.Bool(), time.Duration(r.Uint()), r.Bytes()
 	}
 	return p, r.End()
 }

@@ -108,6 +108,7 @@ func (m *memQueue) claim(worker string, n int) []queue.Lease {
 		it.Payload = slices.Clone(it.Payload)
 		out = append(out, queue.Lease{
 			Item: it, Token: m.token, Attempt: c.e.Attempts + 1, TTL: m.policy().Lease, Committed: slices.Clone(c.e.committed),
+			Again: c.e.Attempts+c.e.Releases+len(c.e.Failures) > 0,
 		})
 	}
 	return out

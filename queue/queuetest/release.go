@@ -33,6 +33,36 @@ var releaseSentences = []sentence{
 			q.Errorf("%d attempts and %d releases, want none", r.Attempts, r.Releases)
 		}
 	}},
+	{"a lease tells whether an earlier one was begun", func(q *subject) {
+		w := q.worker("w")
+		for id, end := range map[string]func(l queue.Lease){
+			"failed":      func(l queue.Lease) { w.nacks(l) },
+			"released":    func(l queue.Lease) { w.releases(l) },
+			"interrupted": func(queue.Lease) { _, _ = q.d.Expire(q.ctx, "other", interrupted) },
+			"retried": func(l queue.Lease) {
+				w.settles(queue.Settlement{Lease: l, Verb: queue.Bury, Failure: failure("broken")})
+				q.changes(queue.RetryItem, l.Item.ID)
+			},
+		} {
+			q.force(queue.Policy{RetryDelay: shortest, RetryDelayMax: shortest})
+			q.putIDs(id)
+			holder := w
+			if id == "interrupted" {
+				holder = q.worker("other")
+			}
+			l := holder.claims(id)[0]
+			if l.Again {
+				q.Errorf("the first lease of %s says that there was one before", id)
+			}
+			end(l)
+			q.after(short, queue.Depth{Ready: 1})
+			if l = w.claims(id)[0]; !l.Again {
+				q.Errorf("the second lease of %s does not say that there was one before", id)
+			}
+			w.acks(l)
+			q.changes(queue.DeleteItem, id)
+		}
+	}},
 	{"what was released comes first within its priority only", func(q *subject) {
 		w := q.worker("w")
 		q.put(queue.Item{ID: "a", Batch: "older"}, queue.Item{ID: "b", Batch: "younger"})

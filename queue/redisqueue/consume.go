@@ -122,8 +122,11 @@ func parseLease(ref, record string) (queue.Lease, string, error) {
 	if err != nil {
 		return queue.Lease{}, "", fmt.Errorf("store: lease %.60q: %w", ref, err)
 	}
-	return queue.Lease{Item: it, Token: token, Attempt: a + 1, Ref: ref}, f[4], nil
+	return queue.Lease{Item: it, Token: token, Attempt: a + 1, Again: f[5] != untried, Ref: ref}, f[4], nil
 }
+
+// untried is how lib.lua writes that an item has no attempts, releases or failures.
+const untried = "0.0"
 
 // parseRecord reads digest:priority:batch:len(output):output payload.
 func parseRecord(record string) (queue.Item, error) {

@@ -41,7 +41,7 @@ func (h *Handler) finalPath(p payload.Payload) (string, error) {
 // previous are the files of an earlier record of the item.
 func (h *Handler) produce(ctx context.Context, a *worker.Attempt, p payload.Payload, final string, previous []publish.File) error {
 	stage := publish.NewStage(final, a.Item.ID, a.Token)
-	stage.First = a.Attempt == 1 && a.Committed == nil // a release removes its own
+	stage.First = a.Attempt == 1 && !a.Again && a.Committed == nil
 	keep := false
 	defer func() {
 		if !keep {

@@ -158,6 +158,22 @@ type consoleFunc func()
 
 func (f consoleFunc) Item(*worker.Attempt, io.Reader, io.Reader) error { f(); return nil }
 
+// A worker that was evicted and killed left its staging, and its lease counts
+// no attempt.
+func TestStagingOfALeaseThatCountedNoAttemptIsRemoved(t *testing.T) {
+	dir := t.TempDir()
+	final := filepath.Join(dir, "final")
+	a := producing(t, payload.Payload{Arg: "x", Output: final}, 6, nil)
+	a.Again = true
+	dead := publish.NewStage(final, a.Item.ID, 5)
+	if err := dead.Create(); err != nil {
+		t.Fatal(err)
+	}
+	h := publisher(t, Options{}, `printf %s "$1" >"$2"`)
+	wantDone(t, h.Handle(t.Context(), a))
+	wantFiles(t, dir, "final")
+}
+
 func TestAStaleTokenPublishesNothing(t *testing.T) {
 	dir := t.TempDir()
 	h := publisher(t, Options{}, `echo stale >"$2"`)

@@ -81,11 +81,13 @@ func (m *Machine) reply(k *worker) queue.Reply {
 }
 
 func (m *Machine) lease(it *item) queue.Lease {
+	h := it.body.had()
 	l := queue.Lease{
 		Item: queue.Item{
 			ID: it.id, Payload: it.body.payload, Priority: int(it.priority), Batch: it.of.name, Output: it.body.output,
 		},
-		Token: it.token, Attempt: int(it.attempts) + 1, TTL: m.until(it.at), Committed: it.body.had().committed,
+		Token: it.token, Attempt: int(it.attempts) + 1, TTL: m.until(it.at), Committed: h.committed,
+		Again: it.attempts+it.releases > 0 || len(h.failures) > 0, // a retry leaves the failures alone
 	}
 	if it.lapsed {
 		l.Attempt, l.TTL = int(it.attempts), 0
