@@ -23,6 +23,14 @@ func operateSentences() []sentence {
 				q.Errorf("the new item has %d attempts, and failures of the old one: %v", r.Attempts, r.Failures)
 			}
 		}},
+		{"an item of a deleted batch that comes anew holds no output but its own", func(q *subject) {
+			q.put(queue.Item{ID: "a", Batch: "x", Output: "old", Delay: long})
+			if err := q.d.ChangeBatch(q.ctx, "x", queue.DeleteBatch); err != nil {
+				q.Fatal(err)
+			}
+			q.put(queue.Item{ID: "a", Batch: "y", Output: "new"}, queue.Item{ID: "b", Batch: "y", Output: "old"})
+			q.worker("w").claims("a", "b")
+		}},
 		{"a retry reopens a batch that failed", func(q *subject) {
 			w := q.worker("w")
 			q.put(queue.Item{ID: "a", Batch: "x"})

@@ -20,8 +20,8 @@ local function own(key)
 end
 for i, rec in ipairs(read('HMGET', P .. 'p', ids)) do
   if rec then
-    local p, b, _, digest = item().header(rec)
-    if not p or batch(b).known then known[ids[i]] = digest or '' else stale[ids[i]] = true end
+    local p, b, output, digest = item().header(rec)
+    if not p or batch(b).known then known[ids[i]] = digest or '' else stale[ids[i]] = output end
   end
 end
 for _, bucket in ipairs(call('ZRANGEBYSCORE', P .. 'ob', int(NOW - Y.retention), '+inf')) do
@@ -70,8 +70,13 @@ for i = 1, n do
     else
       outcomes[i] = 1
       known[id] = digest
-      if stale[id] then
+      local old = stale[id]
+      if old then
         for _, key in ipairs({'n', 'h', 'e', 'm', 'x', 'z'}) do call('HDEL', P .. key, id) end
+        if old ~= '' and old ~= output and call('HGET', P .. 'u', old) == id then
+          call('HDEL', P .. 'u', old)
+          owner[old] = nil
+        end
       end
       records[#records + 1] = id
       records[#records + 1] = digest .. ':' .. p .. ':' .. b .. ':' .. #output .. ':' .. output .. payload
