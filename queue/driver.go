@@ -35,8 +35,9 @@ type Producer interface {
 // refuses a token that is not current with ErrLeaseLost and changes nothing.
 type Consumer interface {
 	Exchange(ctx context.Context, x Exchange) (Reply, error)
-	// Extend renews leases to the queue's full lease from now. The errors
-	// are one for each lease: nil or ErrLeaseLost.
+	// Extend renews leases to the queue's full lease from now. No deadline moves
+	// back by it, though the lease was made shorter. The errors are one for each
+	// lease: nil or ErrLeaseLost.
 	Extend(ctx context.Context, worker string, leases []Lease) ([]error, error)
 	// Commit decides what the item publishes: from here on a later holder
 	// finds record in its lease instead of running the item again. The same

@@ -36,6 +36,7 @@ type dispatcher struct {
 	handler    Handler
 	storeGrace time.Duration
 	store      *queue.Session
+	lease      func(context.Context) (time.Duration, error) // that the policy has now
 	clock      func() time.Duration
 
 	handlers context.Context // the parent of theirs: Run's, without its end
@@ -98,6 +99,7 @@ func newDispatcher(ctx context.Context, w *Worker, o Options) *dispatcher {
 		o:         o,
 		handler:   w.h,
 		store:     w.q.Session(o.ID),
+		lease:     w.lease,
 		clock:     w.clock,
 		handlers:  context.WithoutCancel(ctx),
 		pool:      s.pool,

@@ -13,10 +13,11 @@ const minLease = time.Second
 
 // extended is the answer to a renewal.
 type extended struct {
-	held []*holding
-	from time.Duration // when it began
-	errs []error       // one for each of held
-	err  error
+	held  []*holding
+	from  time.Duration // when it began
+	lease time.Duration // of the policy after it; 0 if it could not be read
+	errs  []error       // one for each of held
+	err   error
 }
 
 // renew extends every lease that is held, started or not, in one call.
@@ -41,7 +42,11 @@ func (d *dispatcher) renew(now time.Duration) {
 		// better begun anew.
 		ctx, cancel := context.WithTimeout(d.calls, d.o.Lease/3)
 		defer cancel()
-		x.errs, x.err = d.store.Extend(ctx, leases)
+		if x.errs, x.err = d.store.Extend(ctx, leases); x.err == nil {
+			// What runs for long claims nothing, by which a worker would learn
+			// that the lease is shorter now. A failure is the next call's to meet.
+			x.lease, _ = d.lease(ctx)
+		}
 		return x
 	})
 }
@@ -59,6 +64,10 @@ func (d *dispatcher) renewed(x extended) {
 		d.o.Logger.Info("leases are renewed again", "worker", d.o.ID)
 	}
 	d.deaf = false
+	if x.lease > 0 && x.lease < d.o.Lease {
+		d.o.Lease = max(x.lease, minLease)
+		d.beatAt = min(d.beatAt, x.from+d.o.Lease/3)
+	}
 	for i, h := range x.held {
 		switch err := x.errs[i]; {
 		case err == nil:

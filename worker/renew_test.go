@@ -109,6 +109,28 @@ func TestALeaseThatThePolicyShortensIsRenewedInTime(t *testing.T) {
 	})
 }
 
+// What runs claims nothing meanwhile, so that no new lease tells of it.
+func TestALeaseThatThePolicyShortensUnderARunningItemIsRenewedInTime(t *testing.T) {
+	inFakeTime(t, func(t *testing.T) {
+		m := newMemory("a")
+		r := run(t, m, takes(2*time.Minute), Options{LeaveWhenIdle: true})
+		synctest.Wait()
+		m.set(func() { m.lease = 3 * time.Second })
+		other := run(t, m, takes(time.Minute), Options{ID: "idle"})
+		for range 115 {
+			time.Sleep(time.Second)
+			m.set(m.sound) // so that it looks
+		}
+		r.wait(ResultLeft)
+		if m.count(queue.Done) != 1 || len(other.startedItems()) != 0 {
+			t.Errorf("%d items done, and another worker has begun %q", m.count(queue.Done), other.startedItems())
+		}
+		if n := len(m.extended()); n < 100 {
+			t.Errorf("%d renewals in 110 s of a lease of 3 s", n)
+		}
+	})
+}
+
 // ended runs a handler that waits for its end and returns how long it ran.
 func ended(t *testing.T, m *memory, h Handler, ran chan time.Duration) time.Duration {
 	runHandler(t, m, h, Options{})

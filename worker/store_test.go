@@ -270,7 +270,9 @@ func (m *memory) Extend(ctx context.Context, _ string, leases []queue.Lease) ([]
 	errs := make([]error, len(leases))
 	for i, l := range leases {
 		if rec := m.current(l); rec != nil {
-			rec.due = time.Now().Add(m.lease)
+			if until := time.Now().Add(m.lease); until.After(rec.due) {
+				rec.due = until
+			}
 		} else {
 			errs[i] = queue.ErrLeaseLost
 		}

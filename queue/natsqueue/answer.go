@@ -92,6 +92,11 @@ func (l *leader) control(id uint64, verb byte, text []byte) ([]byte, error) {
 		return nil, fmt.Errorf("the question: %w", err)
 	}
 	var o outcome
+	if verb == askPolicy && c.Policy == (queue.Policy{}) { // states nothing: workers read it at each renewal
+		var err error
+		o.Policy, err = l.m.SetPolicy(c.Policy, false)
+		return encode(o), err
+	}
 	switch verb {
 	case askDepth:
 		o.Depth = l.m.Depth()

@@ -132,11 +132,20 @@ func writeReply(p queue.Reply) []byte {
 		w.String(l.Item.Batch)
 		w.String(l.Item.Output)
 		w.Uint(uint64(l.Attempt))
-		w.Bool(l.Again)
-		w.Uint(uint64(l.TTL))
+		w.Uint(ttlAgain(l.TTL, l.Again))
 		w.Bytes(l.Committed)
 	}
 	return w.B
+}
+
+// ttlAgain has Lease.Again in a TTL's last nanosecond, where those who do not know
+// of it read a TTL still.
+func ttlAgain(ttl time.Duration, again bool) uint64 {
+	v := uint64(ttl) &^ 1
+	if again {
+		v |= 1
+	}
+	return v
 }
 
 func readReply(b []byte) (queue.Reply, error) {
@@ -147,7 +156,9 @@ func readReply(b []byte) (queue.Reply, error) {
 		l := &p.Leases[i]
 		*l = readHandle(r)
 		l.Item.Payload, l.Item.Priority, l.Item.Batch, l.Item.Output = r.Bytes(), int(r.Uint()), r.String(), r.String()
-		l.Attempt, l.Again, l.TTL, l.Committed = int(r.Uint()), r.Bool(), time.Duration(r.Uint()), r.Bytes()
+		l.Attempt = int(r.Uint())
+		ttl := r.Uint()
+		l.TTL, l.Again, l.Committed = time.Duration(ttl&^1), ttl&1 == 1, r.Bytes()
 	}
 	return p, r.End()
 }

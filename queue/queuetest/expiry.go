@@ -7,6 +7,22 @@ import (
 )
 
 var expirySentences = []sentence{
+	{"no lease ends sooner by a renewal, though the policy's is shorter now", func(q *subject) {
+		w := q.worker("w")
+		q.force(queue.Policy{Lease: minute, RetryDelay: minute})
+		q.putIDs("a")
+		l := w.claims("a")[0]
+		q.force(queue.Policy{Lease: short})
+		if err := w.extend(l); err != nil {
+			q.Fatal(err)
+		}
+		q.idle(2 * short)
+		q.wantDepth(queue.Depth{Leased: 1})
+		if due := q.depth().NextDue; due < minute/2 {
+			q.Errorf("the lease ends in %s, want nearly %s", due, minute)
+		}
+		w.acks(l)
+	}},
 	{"an expired item comes back with a higher token and attempt", func(q *subject) {
 		w := q.worker("w")
 		old := q.expired(w, "a")

@@ -122,7 +122,9 @@ func (m *memQueue) Extend(ctx context.Context, _ string, leases []queue.Lease) (
 	errs := make([]error, len(leases))
 	for i, l := range leases {
 		if e := m.holder(l); e != nil {
-			e.deadline = m.now().Add(m.policy().Lease)
+			if until := m.now().Add(m.policy().Lease); until.After(e.deadline) {
+				e.deadline = until
+			}
 		} else {
 			errs[i] = queue.ErrLeaseLost
 		}

@@ -249,12 +249,13 @@ func (m *Machine) applyItems(fact byte, r *bin.Reader) {
 		if it == nil {
 			return
 		}
+		until := it.at
 		m.take(it)
 		switch fact {
 		case factDue:
 			m.put(it, listed, m.clock)
 		case factExtend:
-			m.put(it, leased, m.clock+lease)
+			m.put(it, leased, max(until, m.clock+lease)) // none ends sooner by it
 		case factForget:
 			m.forget(it)
 		}
