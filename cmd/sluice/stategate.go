@@ -18,10 +18,15 @@ func (s *state) outcome(it queue.Item) (queue.Outcome, error) {
 	if err != nil {
 		return 0, err
 	}
+	if last == journal.Done && it.Output != "" {
+		if taken, err := s.outputs.taken(it.ID, it.Output); err != nil || taken || !exists(it.Output) {
+			return 0, err
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case last == journal.Done && (it.Output == "" || exists(it.Output)):
+	case last == journal.Done:
 		s.passed.done++
 		return queue.Added, nil
 	case last == journal.Dead && !s.retryDead:

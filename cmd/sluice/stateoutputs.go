@@ -36,20 +36,55 @@ func (o *ownOutputs) add(r publish.Record, at int64) (output string, err error) 
 
 // files are what records prove to be published by us with an output.
 func (o *ownOutputs) files(output string) (files []publish.File, err error) {
+	err = o.each(output, func(_ string, r publish.Record) {
+		files = append(files, r.Files...)
+	})
+	return files, err
+}
+
+// taken tells whether what is there under the name of an item's output is what
+// another item has published since: the same one with another command, mostly.
+func (o *ownOutputs) taken(id, output string) (bool, error) {
+	at, has, err := o.at.Get(output)
+	if err != nil || !has {
+		return false, err
+	}
+	if _, several, err := o.at.Get(earlier(int64(at))); err != nil || !several {
+		return false, err // one record, and it is the item's: most need not be read
+	}
+	var own, others []publish.File
+	err = o.each(output, func(by string, r publish.Record) {
+		if by == id {
+			own = append(own, r.Files...)
+		} else {
+			others = append(others, r.Files...)
+		}
+	})
+	return err == nil && !proves(own, output) && proves(others, output), err
+}
+
+// proves tells whether what is there is one of these files.
+func proves(files []publish.File, output string) bool {
+	_, err := publish.Check(output, publish.ExistingFail, files)
+	return err == nil && len(files) > 0
+}
+
+// each goes through the records that name an output, the last one first.
+func (o *ownOutputs) each(output string, f func(id string, r publish.Record)) error {
 	for key := output; ; {
 		at, has, err := o.at.Get(key)
 		if err != nil || !has {
-			return files, err
+			return err
 		}
 		rec, err := o.journal.RecordAt(int64(at))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		r, err := publish.Decode(rec.Data)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		files = append(files, r.Files...)
+		f(rec.ID, r)
 		key = earlier(int64(at))
 	}
 }
