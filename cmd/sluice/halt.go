@@ -12,6 +12,7 @@ import (
 // halt is when a run ends before its items do, as --halt of GNU parallel says
 // it. The zero value is never.
 type halt struct {
+	never   bool // said: also where every item fails, as one whose exit code is an answer does
 	now     bool // items that run are ended, not waited for
 	what    string
 	n       int64
@@ -65,7 +66,7 @@ func (haltValue) Type() string { return "WHEN" }
 func (v haltValue) Set(s string) error {
 	bad := errors.New("never is allowed, or now or soon with fail, success or done and a number or a percentage, such as now,fail=1 or soon,fail=10%")
 	if s == "never" {
-		*v.p = halt{}
+		*v.p = halt{never: true}
 		return nil
 	}
 	when, why, _ := strings.Cut(s, ",")

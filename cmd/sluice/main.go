@@ -87,6 +87,8 @@ func rootCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(flagError)
+	root.Version = buildVersion() // for --version
+	root.SetVersionTemplate(versionLine())
 	root.AddCommand(
 		runCommand(), enqueueCommand(), workCommand(),
 		getCommand(), describeCommand(), topCommand(), waitCommand(), logsCommand(),

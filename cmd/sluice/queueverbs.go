@@ -55,24 +55,17 @@ func setCommand() *cobra.Command {
 			if !stated {
 				return usagef("nothing to set: say --lease, --backoff-limit, --retry-delay, --retry-delay-max, --disruption-limit or --retention")
 			}
-			p, err := f.find()
-			if err != nil {
-				return err
-			}
 			name := bare("queue", args[0])
-			q, err := p.open(cmd.Context(), name)
-			if err != nil {
-				return err
-			}
-			defer q.Close()
-			_, err = q.SetPolicy(cmd.Context(), given, force)
-			if _, conflict := errors.AsType[*queue.PolicyConflict](err); conflict {
-				return usagef("%w (with --force)", err)
-			}
-			if err != nil {
-				return told(err)
-			}
-			return say(cmd, "queue/%s set", name)
+			return f.with(cmd.Context(), name, func(q *queue.Queue) error {
+				_, err := q.SetPolicy(cmd.Context(), given, force)
+				if _, conflict := errors.AsType[*queue.PolicyConflict](err); conflict {
+					return usagef("%w (with --force)", err)
+				}
+				if err != nil {
+					return err
+				}
+				return say(cmd, "queue/%s set", name)
+			})
 		},
 	}
 	cmd.Flags().SortFlags = false

@@ -102,7 +102,7 @@ started, 3 the store failed, 130 interrupted.`,
 	fs.BoolVarP(&f.keepOrder, "keep-order", "k", false, "show the output of items in the order of the input")
 	fs.BoolVar(&f.tag, "tag", false, "begin each line of output with its item and a tab")
 	fs.Var(durationValue{&f.delay, time.Millisecond, day}, "delay", "the least time between the starts of two items")
-	fs.Var(haltValue{&f.halt}, "halt", "end before all items are done: now or soon (when what runs has finished), at so many or so many percent that fail, succeed or are done, such as now,fail=1 or soon,done=50%; an item fails when it is dead")
+	fs.Var(haltValue{&f.halt}, "halt", "end before all items are done: now or soon (when what runs has finished), at so many or so many percent that fail, succeed or are done, such as now,fail=1 or soon,done=50%; an item fails when it is dead; never: also not where all items fail alike")
 	fs.StringVar(&f.joblog, "joblog", "", "write a line for each item that is done or dead into `FILE`, in GNU parallel's columns, about its last attempt")
 	fs.StringVar(&f.state, "state", "", "keep in folder `DIR` what became of each item: the same line, run again, goes on where it ended, whatever was killed")
 	f.watchFlags.register(fs)

@@ -233,7 +233,7 @@ func (r *run) launch(ctx context.Context) (err error) {
 			}
 			b, err := json.Marshal(workerConfig{
 				Store: r.store.URL(), Queue: r.queueName(), ID: id, Slots: slots, Stay: r.crew.joined(id, slots, r.scale.Min),
-				Delay: r.flags.delay, Log: r.flags.joblog != "", State: r.flags.state, Watch: r.flags.watchFlags, Items: items,
+				Trust: r.flags.halt.never, Delay: r.flags.delay, Log: r.flags.joblog != "", State: r.flags.state, Watch: r.flags.watchFlags, Items: items,
 			})
 			if err != nil {
 				panic("sluice: " + err.Error()) // strings and numbers: cannot fail

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"sluice.dev/internal/printer"
 	"sluice.dev/queue"
 	"sluice.dev/queue/natsqueue"
 	"sluice.dev/queue/natsqueue/embedded"
@@ -173,6 +174,9 @@ func told(err error) error {
 	}
 	code := exitStore
 	if _, ok := errors.AsType[*queue.PolicyConflict](err); ok {
+		code = exitUsage
+	}
+	if _, ok := errors.AsType[*printer.PathError](err); ok {
 		code = exitUsage
 	}
 	if _, ok := errors.AsType[*queue.WrongState](err); ok || errors.Is(err, queue.ErrNotFound) || errors.Is(err, queue.ErrCommitted) {

@@ -10,9 +10,13 @@ import (
 
 func versionCommand() *cobra.Command {
 	return &cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		_, err := fmt.Fprintln(cmd.OutOrStdout(), "sluice", buildVersion(), runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
+		_, err := fmt.Fprint(cmd.OutOrStdout(), versionLine())
 		return err
 	}}
+}
+
+func versionLine() string {
+	return fmt.Sprintln("sluice", buildVersion(), runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
 }
 
 // buildVersion is the module's version, or the commit that it was built from.

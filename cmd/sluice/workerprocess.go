@@ -40,6 +40,7 @@ type workerConfig struct {
 	Slots int
 	Stay  bool          // it leaves when it is told to, not for want of items
 	Delay time.Duration // between two starts, of all workers together
+	Trust bool          // whatever fails, the worker is not Suspect
 	Log   bool          // events tell what --joblog wants to know
 	State string        // the folder of --state; "" keeps nothing
 	Watch watchFlags
@@ -106,8 +107,12 @@ func workerMain(ctx context.Context) error {
 		return &exitError{code: exitUsage}
 	}
 	defer closeState()
+	suspectAfter := worker.DefaultSuspectAfter
+	if c.Trust {
+		suspectAfter = -1
+	}
 	w := worker.New(queue.New(driver), kept, worker.Options{
-		ID: c.ID, Slots: c.Slots, Grace: forever, LeaveWhenIdle: !c.Stay,
+		ID: c.ID, Slots: c.Slots, Grace: forever, LeaveWhenIdle: !c.Stay, SuspectAfter: suspectAfter,
 		Observer: c.observer(frames, handler.times, logs), Logger: log,
 	})
 

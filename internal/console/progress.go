@@ -39,6 +39,8 @@ func (s Snapshot) pace(o outlook) pace {
 	case rest <= 0:
 		p.leftKnown = true
 		return p
+	case s.Delayed > 0 && rest <= s.Delayed+s.Running:
+		return p // a retry ends it, and nobody knows how many more come
 	}
 	if p.left, p.leftKnown = o.left(); p.leftKnown || o.pace <= 0 {
 		return p

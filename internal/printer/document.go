@@ -29,6 +29,21 @@ func ParseFormat(s string) (Format, error) {
 	return "", fmt.Errorf("%s or %sTEMPLATE is allowed", strings.Join(Formats, ", "), pathPrefix)
 }
 
+// PathError is a template that does not fit what is there.
+type PathError struct {
+	err  error
+	list bool // what is there is a list
+}
+
+func (e *PathError) Error() string {
+	if e.list {
+		return fmt.Sprintf("jsonpath: %v: these are a list: a template such as {[*].name} is allowed", e.err)
+	}
+	return fmt.Sprintf("jsonpath: %v", e.err)
+}
+
+func (e *PathError) Unwrap() error { return e.err }
+
 func parsePath(text string) (*jsonpath.JSONPath, error) {
 	if text == "" {
 		return nil, fmt.Errorf("the template is empty: one such as jsonpath='{[*].name}' is allowed")
@@ -71,7 +86,8 @@ func (f Format) render(v any) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	if err := j.Execute(&b, plain); err != nil {
-		return nil, fmt.Errorf("jsonpath: %w", err)
+		_, list := plain.([]any)
+		return nil, &PathError{err, list}
 	}
 	b.WriteByte('\n')
 	return b.Bytes(), nil
