@@ -154,8 +154,10 @@ func (r *run) conclude(e ending, began time.Time) (*result, error) {
 	err = errors.Join(err, failed, r.lineup.close())
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	// A run that ends in mid-call has items of which it was not told.
+	items := max(r.report.Items, before.done+before.dead+d.Total())
 	return &result{e, console.Summary{
-		Lines: r.report.Lines, Items: r.report.Items, Duplicates: r.report.Duplicates, Skipped: r.report.Skipped,
+		Lines: max(r.report.Lines, items+r.report.Duplicates), Items: items, Duplicates: r.report.Duplicates, Skipped: r.report.Skipped,
 		DoneBefore: before.done, DeadBefore: before.dead,
 		Done: d.Done, Dead: d.Dead, Cancelled: d.Cancelled, Left: d.Unfinished(), Elapsed: time.Since(began), Records: dead,
 	}}, err

@@ -87,6 +87,7 @@ func rootCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(helpCommand())
 	root.Version = buildVersion() // for --version
 	root.SetVersionTemplate(versionLine())
 	root.AddCommand(
@@ -96,6 +97,21 @@ func rootCommand() *cobra.Command {
 		upCommand(), doctorCommand(), validateCommand(), coordinateCommand(), fireCommand(), explainCommand(), installCommand(), expandCommand(), configCommand(), manCommand(), versionCommand(), workerProcessCommand(), guardCommand(),
 	)
 	return root
+}
+
+// helpCommand is cobra's, which takes a word that nothing is called for no word.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{Use: "help [VERB]", Short: "Say what a verb does", RunE: func(cmd *cobra.Command, args []string) error {
+		about, rest, err := cmd.Root().Find(args)
+		if len(rest) > 0 && about == cmd.Root() {
+			return unknown("verb", rest[0], names(cmd.Root()), "see 'sluice help'")
+		}
+		if err != nil {
+			return err
+		}
+		about.InitDefaultHelpFlag()
+		return about.Help()
+	}}
 }
 
 // unknown is a word that nothing is called, with the nearest that something is.

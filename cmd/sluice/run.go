@@ -68,8 +68,9 @@ suspend: true holds a WorkQueue, a Job, a CronJob or a schedule, as in a cluster
 and false resumes it. The files are looked at while they run: a suspend that is
 changed counts within a second or so, and nothing else that is.
 
-Exit code: 0 all items done, 1 some dead, 2 bad usage or input and nothing
-started, 3 the store failed, 130 interrupted.`,
+Exit code: 0 all items done, 1 some dead, 2 bad usage or input (what can be read
+twice is checked before anything starts; a pipe is read as it comes), 3 the store
+failed, 130 interrupted.`,
 		Example: `  sluice run --glob 'in/*.wav' --output 'out/{/.}.ogg' -- ffmpeg -nostdin -v error -y -i {} {out}
   seq 1 48 | sluice run -j 4 -- echo frame {}
   sluice run --frames 1-240 --chunk 10 -- blender -b film.blend -s {start} -e {end} -a

@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 
 	"sluice.dev/internal/identity"
@@ -54,7 +55,13 @@ type NotRunnable struct {
 	Err  error
 }
 
-func (e *NotRunnable) Error() string { return fmt.Sprintf("cannot run %q: %v", e.Name, e.Err) }
+func (e *NotRunnable) Error() string {
+	text := fmt.Sprintf("cannot run %q: %v", e.Name, e.Err)
+	if strings.Contains(e.Name, " ") {
+		text += ": no shell takes it apart into words (see --shell)"
+	}
+	return text
+}
 func (e *NotRunnable) Unwrap() error { return e.Err }
 
 // New returns a handler. It checks its options, the scratch directory and,
