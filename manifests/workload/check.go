@@ -140,8 +140,14 @@ func (d *Document) checkJob(s *batchv1.JobSpec, path string) {
 		"maxFailedIndexes":     s.MaxFailedIndexes != nil,
 		"successPolicy":        s.SuccessPolicy != nil,
 	} {
-		if set && !indexed {
+		if set && !indexed && !d.broken(path+".completionMode") {
 			d.refuse(path+"."+name, "only with completionMode Indexed")
+		}
+	}
+	if indexed {
+		d.checkIndexes(s, path)
+		if s.SuccessPolicy != nil {
+			d.checkSuccess(s, path)
 		}
 	}
 	if s.PodFailurePolicy != nil && s.Template.Spec.RestartPolicy == corev1.RestartPolicyOnFailure {
@@ -150,7 +156,13 @@ func (d *Document) checkJob(s *batchv1.JobSpec, path string) {
 	if s.Selector != nil && (s.ManualSelector == nil || !*s.ManualSelector) {
 		d.refuse(path+".selector", "a Job makes its own: leave it out")
 	}
+	if s.ManagedBy != nil {
+		d.checkManager(*s.ManagedBy, path+".managedBy")
+	}
 	d.checkPod(&s.Template.Spec, pod)
+	if s.PodFailurePolicy != nil {
+		d.checkFailure(s, path)
+	}
 }
 
 // checkPod checks what every pod needs.
