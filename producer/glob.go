@@ -43,6 +43,13 @@ func Glob(pattern string) Source {
 	}
 }
 
+// CheckGlob is the error of a pattern that is malformed, whichever files there
+// are.
+func CheckGlob(pattern string) error {
+	_, _, err := splitPattern(pattern)
+	return err
+}
+
 const anyDepth = "**"
 
 // splitPattern is where a pattern starts, "/" or "", and its parts.

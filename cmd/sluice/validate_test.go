@@ -53,6 +53,24 @@ none.yaml: no such file or directory
 	}
 }
 
+// TestValidateSaysWhatAClusterRefuses of what is well formed.
+func TestValidateSaysWhatAClusterRefuses(t *testing.T) {
+	const pod = "template: {spec: {restartPolicy: Never, containers: [{name: a, image: busybox}]}}}\n"
+	for name, c := range map[string]struct{ file, want string }{
+		"an index set": {"apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\nspec: {completionMode: Indexed, completions: 9, successPolicy: {rules: [{succeededIndexes: 5-1}]}, " + pod,
+			"a.yaml:4:92: spec.successPolicy.rules[0].succeededIndexes: \"5-1\" does not grow: "},
+		"a rule of a CronJob": {"apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: a}\nspec: {schedule: \"@daily\", jobTemplate:\n {spec: {podFailurePolicy: {rules: [{action: Ignore}]}, " + strings.TrimSpace(pod) + "}}\n",
+			"a.yaml:5:37: spec.jobTemplate.spec.podFailurePolicy.rules[0]: onExitCodes or onPodConditions is needed\n"},
+		"a pattern": {"apiVersion: sluice.dev/v1alpha1\nkind: WorkQueue\nmetadata: {name: a}\nspec: {source: {glob: \"[a\"}, jobTemplate: {spec: {" + strings.TrimSpace(pod) + "}}\n",
+			"a.yaml:4:23: spec.source.glob: \"[a\" is not a pattern: "},
+	} {
+		stdout, stderr, err := validate(t, c.file, "", "a.yaml")
+		if err == nil || stdout != "" || !strings.HasPrefix(stderr, c.want) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%s: %v, stdout %q, stderr %q, want %q", name, err, stdout, stderr, c.want)
+		}
+	}
+}
+
 func TestValidateWantsAFile(t *testing.T) {
 	_, _, err := validate(t, "", "")
 	if e, ok := errors.AsType[*exitError](err); !ok || e.code != exitUsage || !strings.Contains(e.Error(), "no file") {

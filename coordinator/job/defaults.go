@@ -37,6 +37,15 @@ func setDefaults(j *batchv1.Job, now time.Time) {
 		replacement = batchv1.Failed
 	}
 	setDefault(&s.PodReplacementPolicy, replacement)
+	if p := s.PodFailurePolicy; p != nil {
+		for i := range p.Rules {
+			for k := range p.Rules[i].OnPodConditions {
+				if c := &p.Rules[i].OnPodConditions[k]; c.Status == "" {
+					c.Status = corev1.ConditionTrue
+				}
+			}
+		}
+	}
 	setDefault(&s.Template.Spec.TerminationGracePeriodSeconds, corev1.DefaultTerminationGracePeriodSeconds)
 }
 

@@ -119,6 +119,20 @@ func TestNewLeavesTheManifestAlone(t *testing.T) {
 	}
 }
 
+// TestAConditionIsTrueUnlessItSaysSo, as an API server has it.
+func TestAConditionIsTrueUnlessItSaysSo(t *testing.T) {
+	j := manifest(func(s *batchv1.JobSpec) {
+		s.PodFailurePolicy = &batchv1.PodFailurePolicy{Rules: []batchv1.PodFailurePolicyRule{{
+			Action:          batchv1.PodFailurePolicyActionIgnore,
+			OnPodConditions: []batchv1.PodFailurePolicyOnPodConditionsPattern{{Type: corev1.DisruptionTarget}},
+		}}}
+	}, "true")
+	got := newController(t, j, time.Now()).Job().Spec.PodFailurePolicy.Rules[0].OnPodConditions[0].Status
+	if got != corev1.ConditionTrue {
+		t.Errorf("status %q", got)
+	}
+}
+
 func TestUnsupportedNamesWhatOnlyAClusterHonours(t *testing.T) {
 	j := manifest(nil, "true")
 	if got := Unsupported(j); len(got) != 0 {

@@ -43,6 +43,7 @@ func (d *Document) check() {
 	case *batchv1.CronJob:
 		d.checkMeta(&o.ObjectMeta)
 		d.checkCron(o.Spec.Schedule, o.Spec.TimeZone, "spec")
+		d.checkLabels(&o.Spec.JobTemplate.ObjectMeta, "spec.jobTemplate.metadata")
 		d.checkJob(&o.Spec.JobTemplate.Spec, "spec.jobTemplate.spec")
 	case *appsv1.DaemonSet:
 		d.checkMeta(&o.ObjectMeta)
@@ -77,6 +78,7 @@ func (d *Document) checkMeta(m *metav1.ObjectMeta) {
 	if m.Namespace != "" {
 		d.checkName(m.Namespace, "metadata.namespace", label, 63)
 	}
+	d.checkLabels(m, "metadata")
 }
 
 // checkName refuses a name that is missing, or not of the form.
@@ -111,7 +113,7 @@ func (d *Document) checkService(s *metav1.LabelSelector, t *corev1.PodTemplateSp
 	if p := t.Spec.RestartPolicy; p != "" && p != corev1.RestartPolicyAlways {
 		d.refuse("spec.template.spec.restartPolicy", "%s is not for a %s: Always is allowed", p, d.Kind)
 	}
-	d.checkPod(&t.Spec, "spec.template.spec")
+	d.checkTemplate(t, "spec.template")
 }
 
 func show(set map[string]string) string {
@@ -140,8 +142,14 @@ func (d *Document) checkJob(s *batchv1.JobSpec, path string) {
 		"maxFailedIndexes":     s.MaxFailedIndexes != nil,
 		"successPolicy":        s.SuccessPolicy != nil,
 	} {
-		if set && !indexed {
+		if set && !indexed && !d.broken(path+".completionMode") {
 			d.refuse(path+"."+name, "only with completionMode Indexed")
+		}
+	}
+	if indexed {
+		d.checkIndexes(s, path)
+		if s.SuccessPolicy != nil {
+			d.checkSuccess(s, path)
 		}
 	}
 	if s.PodFailurePolicy != nil && s.Template.Spec.RestartPolicy == corev1.RestartPolicyOnFailure {
@@ -150,7 +158,13 @@ func (d *Document) checkJob(s *batchv1.JobSpec, path string) {
 	if s.Selector != nil && (s.ManualSelector == nil || !*s.ManualSelector) {
 		d.refuse(path+".selector", "a Job makes its own: leave it out")
 	}
-	d.checkPod(&s.Template.Spec, pod)
+	if s.ManagedBy != nil {
+		d.checkManager(*s.ManagedBy, path+".managedBy")
+	}
+	d.checkTemplate(&s.Template, path+".template")
+	if s.PodFailurePolicy != nil {
+		d.checkFailure(s, path)
+	}
 }
 
 // checkPod checks what every pod needs.
@@ -186,6 +200,7 @@ func (d *Document) checkPod(s *corev1.PodSpec, path string) {
 func (d *Document) checkContainer(c *corev1.Container, path string, volumes map[string]bool) {
 	d.checkName(c.Name, path+".name", label, 63)
 	d.require(c.Image == "", path+".image")
+	d.checkFields(c, path)
 	for i, m := range c.VolumeMounts {
 		if m.Name != "" && !volumes[m.Name] {
 			d.refuse(fmt.Sprintf("%s.volumeMounts[%d].name", path, i), "the pod has no volume %q", m.Name)

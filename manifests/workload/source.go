@@ -105,6 +105,11 @@ func (d *Document) checkSource(s *Source) {
 	if d.has(path+".format") && !d.has(path+".files") {
 		d.refuse(path+".format", "only with files: say %s.files", path)
 	}
+	if s.Glob != "" {
+		if err := producer.CheckGlob(s.Glob); err != nil {
+			d.refuse(path+".glob", "%s is not a pattern: %v", clip(s.Glob), err)
+		}
+	}
 	d.checkFrames(s.Frames)
 	d.checkLists(s)
 	d.checkInput(s)

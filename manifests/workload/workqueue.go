@@ -56,7 +56,8 @@ func (d *Document) checkWorkQueue(s *WorkQueueSpec) {
 	if p := s.JobTemplate.Spec.Template.Spec.RestartPolicy; p != "" && p != corev1.RestartPolicyNever {
 		d.refuse(pod+".restartPolicy", "%s is not for a WorkQueue: Never is allowed, and spec.itemPolicy.backoffLimit says how often an item is tried again", p)
 	}
-	d.checkPod(&s.JobTemplate.Spec.Template.Spec, pod)
+	d.checkLabels(&s.JobTemplate.ObjectMeta, "spec.jobTemplate.metadata")
+	d.checkTemplate(&s.JobTemplate.Spec.Template, job+".template")
 }
 
 // Queue is what the policy states of the queue; the rest is for workers.
