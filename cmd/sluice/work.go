@@ -51,9 +51,10 @@ The store refuses two items with one output when they are enqueued; of two that
 --output gives the same, the second is dead and nothing is replaced.
 
 SIGTERM or Ctrl-C has it take nothing more and finish
-what runs within --grace; a second one gives that back at once.
+what runs within --grace; a second one gives that back at once. When it has ended
+the store lists it as Left.
 
-Exit code: 0 allowed to leave, 75 stopped with work left, 2 bad usage or the
+Exit code: 0 allowed to leave or nothing was left, 75 stopped with work left, 2 bad usage or the
 command cannot start, 3 the store failed.`,
 		Example: `  sluice work films -- ffmpeg -nostdin -v error -y -i {} {out}
   sluice work frames --concurrency 4 --until-empty -- ./render {}
@@ -159,6 +160,9 @@ func (f *workFlags) work(ctx context.Context, p place, shares []share, c *consol
 		}
 	}
 	result, err := group.Run(ctx)
+	if result != worker.ResultLeft {
+		farewell(posts)
+	}
 	if err != nil {
 		return &exitError{exitStore, err}
 	}
