@@ -67,9 +67,9 @@ type Controller interface {
 	// Expire ends every lease of a worker that is proven dead, as if their
 	// deadlines had passed with this failure, and returns how many. Of what
 	// was CauseInterrupted, none of the item's doing, no attempt is counted:
-	// it is as if the worker had released it before its end. The worker is given
-	// nothing more: what it sent before its death, and comes after this, claims
-	// nothing and gets Reply.Gone.
+	// it is as if the worker had released it before its end and left. The worker
+	// is given nothing more: what it sent before its death, and comes after this,
+	// claims nothing and gets Reply.Gone.
 	Expire(ctx context.Context, worker string, f Failure) (int, error)
 	// SetPolicy states values of the policy (its zero fields state nothing)
 	// and returns the whole policy in force. A value that differs from the
@@ -94,7 +94,7 @@ type Operator interface {
 	// Pause stops claims, or lets them go on. Leases that are held go on.
 	Pause(ctx context.Context, paused bool) error
 	// Workers lists those that spoke to the queue within the last hour or hold
-	// a lease, and are not proven dead.
+	// a lease, and are not proven dead. Those that were interrupted have left.
 	Workers(ctx context.Context) ([]WorkerInfo, error)
 	// Watch returns when the queue may have changed since the last call of
 	// Watch by this driver began, and after limit at the latest. It costs the
@@ -148,7 +148,7 @@ type WorkerInfo struct {
 	ID     string
 	Leases int
 	Seen   time.Duration // since its last exchange
-	Gone   bool          // it was allowed to leave
+	Gone   bool          // it was allowed to leave, or was interrupted
 }
 
 // Depth counts the items of a queue by state.

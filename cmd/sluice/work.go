@@ -51,10 +51,14 @@ The store refuses two items with one output when they are enqueued; of two that
 --output gives the same, the second is dead and nothing is replaced.
 
 SIGTERM or Ctrl-C has it take nothing more and finish
-what runs within --grace; a second one gives that back at once.
+what runs within --grace; a second one gives that back at once. When it has ended
+the store lists it as Left.
 
-Exit code: 0 allowed to leave, 75 stopped with work left, 2 bad usage or the
-command cannot start, 3 the store failed.`,
+Each attempt that fails has a line on stderr, with its reason and whether the item
+is retried or dead, ten a second at the most; the last line has the counts.
+
+Exit code: 0 allowed to leave or nothing was left, 75 stopped with work left,
+2 bad usage or the command cannot start, 3 the store failed.`,
 		Example: `  sluice work films -- ffmpeg -nostdin -v error -y -i {} {out}
   sluice work frames --concurrency 4 --until-empty -- ./render {}
   sluice work wavs --output 'out/{/.}.ogg' -- oggenc -Q -o {out} {}
@@ -144,9 +148,18 @@ func (f *workFlags) work(ctx context.Context, p place, shares []share, c *consol
 	defer sweepItems(id, log)
 
 	group := worker.NewGroup(f.concurrency)
+	report := newWorkReport(c)
+	defer report.close()
 	var posts []*post
 	for i, q := range queues {
-		at := newPost(q, fmt.Sprintf("%s-%d", id, i+1), handler, f, c, log)
+		name := shares[i].queue
+		if len(shares) == 1 {
+			name = ""
+		}
+		d := report.desk(name, func(ctx context.Context) (queue.Policy, error) {
+			return q.SetPolicy(ctx, queue.Policy{}, false)
+		})
+		at := newPost(q, fmt.Sprintf("%s-%d", id, i+1), handler, f, c, d, log)
 		posts = append(posts, at)
 		group.Add(shares[i].weight, at.worker)
 	}
@@ -159,6 +172,9 @@ func (f *workFlags) work(ctx context.Context, p place, shares []share, c *consol
 		}
 	}
 	result, err := group.Run(ctx)
+	if result != worker.ResultLeft {
+		farewell(posts)
+	}
 	if err != nil {
 		return &exitError{exitStore, err}
 	}

@@ -49,7 +49,7 @@ type post struct {
 	leave  *leaver
 }
 
-func newPost(q *queue.Queue, id string, h *command.Handler, f *workFlags, c *console.Console, log *slog.Logger) *post {
+func newPost(q *queue.Queue, id string, h *command.Handler, f *workFlags, c *console.Console, d *desk, log *slog.Logger) *post {
 	leave := &leaver{q: q, id: id, idle: f.untilIdle}
 	return &post{leave: leave, worker: worker.New(q, h, worker.Options{
 		ID: id, Slots: f.concurrency, Lease: f.lease, Grace: f.Grace, Logger: log,
@@ -59,6 +59,7 @@ func newPost(q *queue.Queue, id string, h *command.Handler, f *workFlags, c *con
 				if e.Slot > 0 {
 					leave.held.Add(-1)
 				}
+				d.settled(e)
 			},
 			Suspect: func(reason string) {
 				if reason != "" {

@@ -137,6 +137,31 @@ var expirySentences = []sentence{
 			q.Errorf("the workers are %+v, want x alone", ws)
 		}
 	}},
+	{"an interrupted worker has left, and is given nothing more", func(q *subject) {
+		q.putIDs("a")
+		w := q.worker("w")
+		w.acks(w.claims("a")[0])
+		q.putIDs("b")
+		for range 2 { // its own word, and that of who saw it end
+			if n, err := q.d.Expire(q.ctx, "w", interrupted); err != nil || n != 0 {
+				q.Fatalf("Expire = %d, %v; want 0", n, err)
+			}
+			if ws := q.listWorkers(); len(ws) != 1 || ws[0].ID != "w" || ws[0].Leases != 0 || !ws[0].Gone {
+				q.Errorf("the workers are %+v, want w, gone", ws)
+			}
+		}
+		if r := w.send(queue.Exchange{Claim: 1}); len(r.Leases) != 0 || !r.Gone {
+			q.Errorf("after its end it claims %q, gone %t", ids(r.Leases), r.Gone)
+		}
+		q.worker("x").claims("b")
+		q.expire("w", 0)
+		if _, err := q.d.Expire(q.ctx, "w", interrupted); err != nil {
+			q.Fatal(err)
+		}
+		if ws := q.listWorkers(); len(ws) != 1 || ws[0].ID != "x" {
+			q.Errorf("the workers are %+v, want x alone: w is dead", ws)
+		}
+	}},
 	{"a worker without leases has none to end", func(q *subject) {
 		q.putIDs("a", "b")
 		w := q.worker("w")

@@ -212,7 +212,11 @@ func (m *memQueue) Expire(ctx context.Context, worker string, f queue.Failure) (
 	if m.replies[worker] == nil {
 		m.replies[worker] = &kept{}
 	}
-	m.replies[worker].dead = true
+	if f.Cause == queue.CauseInterrupted {
+		m.replies[worker].gone, m.replies[worker].seen = true, m.now()
+	} else {
+		m.replies[worker].dead = true
+	}
 	return n, nil
 }
 

@@ -238,6 +238,15 @@ var settleMutants = []Mutant{
 			return t.Driver.Expire(ctx, worker, f)
 		}
 	})},
+	{"lists an interrupted worker as dead", tamper(func(t *tampered) {
+		t.expire = func(ctx context.Context, worker string, f queue.Failure) (int, error) {
+			n, err := t.Driver.Expire(ctx, worker, f)
+			if err == nil && f.Cause == queue.CauseInterrupted {
+				_, err = t.Driver.Expire(ctx, worker, queue.Failure{Cause: queue.CauseKilled})
+			}
+			return n, err
+		}
+	})},
 	{"forgets why a worker died", tamper(func(t *tampered) {
 		t.expire = func(ctx context.Context, worker string, _ queue.Failure) (int, error) {
 			return t.Driver.Expire(ctx, worker, queue.Failure{Cause: queue.CauseLeaseExpired})

@@ -119,7 +119,7 @@ func (m *Machine) change(v queue.ItemVerb, id string) error {
 
 // Expire ends the leases of a worker that is proven dead, and tells how many
 // they were. They are nobody's to come back for. What interrupted them counts
-// no attempt. A claim of it that is under way gets nothing.
+// no attempt, and the worker has left. A claim of it that is under way gets nothing.
 func (m *Machine) Expire(name string, f queue.Failure) int {
 	var held []*item
 	for _, it := range m.leased {
@@ -127,14 +127,18 @@ func (m *Machine) Expire(name string, f queue.Failure) int {
 			held = append(held, it)
 		}
 	}
+	end := byte(factDeadWork)
+	if f.Cause == queue.CauseInterrupted {
+		end = factLeave
+	}
 	for _, it := range held {
-		if f.Cause == queue.CauseInterrupted {
+		if end == factLeave {
 			m.release(it, queue.Settlement{Failure: f})
 		} else {
 			m.fail(it, toBack, m.now, 0, tail(f))
 		}
 	}
-	m.factName(factDeadWork, name)
+	m.factName(end, name)
 	m.unblock()
 	return len(held)
 }

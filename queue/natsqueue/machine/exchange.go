@@ -16,7 +16,7 @@ const look = 30 * time.Second
 type worker struct {
 	number  uint64
 	seen    int64
-	gone    bool // it was allowed to leave
+	gone    bool // it was allowed to leave, or was interrupted
 	dead    bool // somebody had proof: what it sent before may still arrive
 	settled []bool
 	grants  []grant

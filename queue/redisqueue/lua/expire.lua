@@ -1,5 +1,6 @@
 -- Ends the leases of a worker that is proven dead, and gives it no more: a claim
--- that it sent before its end may arrive after this.
+-- that it sent before its end may arrive after this. One that gives them back has
+-- left, as one that was let go.
 -- ARGV    worker, failure, whether to give them back instead of counting an attempt
 -- Output  how many
 
@@ -20,8 +21,9 @@ elseif #refs > 0 then
   item().expire(refs, ARGV[2])
 end
 local kept = call('HGET', P .. 'k', ARGV[1])
-local seq = kept and match(kept, '^(%d+)') or '0'
-call('HSET', P .. 'k', ARGV[1], seq .. ' ' .. int(NOW) .. ' 0 2 ', ARGV[1] .. ':refs', '')
+local seq, state = match(kept or '0 0 0 0 ', '^(%d+) %d+ %d+ (%d)')
+state = math.max(state, ARGV[3] == '1' and 1 or 2)
+call('HSET', P .. 'k', ARGV[1], seq .. ' ' .. int(NOW) .. ' 0 ' .. int(state) .. ' ', ARGV[1] .. ':refs', '')
 call('ZREM', P .. 't', ARGV[1])
 finish()
 return #refs
