@@ -14,8 +14,8 @@ import (
 // when it is idle, unless told otherwise, and as often as it can when it is not.
 // It has no call for many tasks.
 func asynqPeer(b *testing.B, s servers) *peer {
-	// A connection for each handler and producer: its default, ten a processor,
-	// is fewer than 50 handlers want.
+	// So many connections that no handler waits for one: its default is ten a
+	// processor.
 	server := asynq.RedisClientOpt{Addr: redistest.Start(b, s.redis...).Addr, PoolSize: 64}
 	client := asynq.NewClient(server)
 	b.Cleanup(func() { _ = client.Close() })
