@@ -71,6 +71,7 @@ lint: ## check style, common faults and who imports whom
 	.ci/sleeps
 	$(linter) run ./...
 	cd integration/kube && $(linter) run ./...
+	cd integration/peers && $(linter) run ./...
 
 .PHONY: example
 example: ## render a short film on this machine: out/render/film.gif
@@ -83,6 +84,12 @@ torture: ## kill a film of 240 frames 50 times in the making, and compare it to 
 .PHONY: bench
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: bench-peers
+bench-peers: ## measure the queue beside asynq and River: docs/peers.md
+	.ci/need redis-server redis-server
+	command -v initdb >/dev/null || .ci/need pg_createcluster postgresql
+	cd integration/peers && go test -run '^$$' -bench . -benchtime 1x -timeout 1h -v ./...
 
 .PHONY: scaling
 scaling: ## simulate the plan beside KEDA's: docs/scaling.md and its picture
