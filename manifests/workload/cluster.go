@@ -74,8 +74,10 @@ type WorkQueueStatus struct {
 	// Depth is the queue's items by state, at most a few seconds old.
 	Depth *DepthStatus `json:"depth,omitempty"`
 
-	// Workers are those of this WorkQueue.
-	Workers WorkersStatus `json:"workers,omitzero"`
+	// Workers are those of this WorkQueue. None are told as well: somebody may wait
+	// for status.workers.live to be 0.
+	// +optional
+	Workers WorkersStatus `json:"workers"`
 
 	// Wave is the number of the last Job that was made. It only grows: the
 	// next Job's name has the next number.
